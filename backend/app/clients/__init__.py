@@ -1,0 +1,1 @@
+"""The edge to other programs; foreign exceptions end here."""

@@ -1,0 +1,1 @@
+"""Live events of a job, resumable by sequence number."""

@@ -1,0 +1,1 @@
+"""Runs inside the training process: progress, checkpoints, error.json, exit codes. Standard library only."""

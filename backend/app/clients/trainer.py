@@ -1,0 +1,93 @@
+"""Calls to agents. What the HTTP library raises ends here."""
+
+from typing import Any
+
+import httpx2
+
+from app.core.circuit_breaker import CircuitBreaker
+from app.core.errors import NetworkError, PlatformError, ServiceUnavailableError, TimeoutError
+from app.core.policies import TRAINER
+from app.core.retry import retry_trainer_service
+
+CONNECT_SECONDS = 2.0
+ANSWER_SECONDS = 10.0
+
+
+class TrainerClient:
+    """Speaks to the agents' intake. One breaker an agent: a dead machine does not bar the way to the others."""
+
+    def __init__(self, secret: str, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+        self._http = httpx2.AsyncClient(
+            headers={"Authorization": f"Bearer {secret}"},
+            timeout=httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+            transport=transport,
+            trust_env=False,
+        )
+        self._breakers: dict[str, CircuitBreaker] = {}
+
+    def breaker(self, url: str) -> CircuitBreaker:
+        """The breaker of the agent at `url`."""
+        if url not in self._breakers:
+            self._breakers[url] = TRAINER.breaker(f"trainer {url}")
+        return self._breakers[url]
+
+    def forget(self, url: str) -> None:
+        """The agent at `url` has told of itself: what was held against it is past."""
+        if url in self._breakers and self._breakers[url].state != "CLOSED":
+            self._breakers[url].reset()
+
+    async def start(self, url: str, spec: dict[str, Any]) -> bool:
+        """Hands an attempt to an agent; the same attempt twice is one. False: the agent has no free slot.
+
+        Raises:
+            PlatformError: TRAINER_UNREACHABLE where the agent cannot be talked to, or what the agent answered.
+        """
+        try:
+            response = await self._call(url, "POST", "/attempts", spec)
+        except (NetworkError, ServiceUnavailableError, TimeoutError) as error:
+            details = {"retry_after": error.retry_after} if error.retry_after else {}
+            raise PlatformError.from_code("TRAINER_UNREACHABLE", details, cause=error) from error
+        return response.status_code != httpx2.codes.CONFLICT
+
+    async def cancel(self, url: str, job_id: str, attempt: int, reason: str) -> None:
+        """Asks an agent to stop an attempt; an attempt it does not know is fine.
+
+        Raises:
+            PlatformError: the agent cannot be talked to, or refuses.
+        """
+        await self._call(url, "POST", f"/attempts/{job_id}/{attempt}/cancel", {"reason": reason})
+
+    @retry_trainer_service()
+    async def _call(self, url: str, method: str, path: str, body: dict[str, Any]) -> httpx2.Response:
+        return await self.breaker(url).call(self._send, url, method, path, body)
+
+    async def _send(self, url: str, method: str, path: str, body: dict[str, Any]) -> httpx2.Response:
+        try:
+            response = await self._http.request(method, url.rstrip("/") + path, json=body)
+        except httpx2.TimeoutException as error:
+            raise TimeoutError("trainer call", int(ANSWER_SECONDS)) from error
+        except httpx2.HTTPError as error:
+            raise NetworkError("trainer", error) from error
+        code = response.status_code
+        if code in (httpx2.codes.TOO_MANY_REQUESTS, httpx2.codes.SERVICE_UNAVAILABLE, httpx2.codes.BAD_GATEWAY):
+            after = response.headers.get("retry-after", "")
+            raise ServiceUnavailableError("trainer", int(after) if after.isdecimal() else None)
+        if code >= httpx2.codes.INTERNAL_SERVER_ERROR:
+            raise NetworkError("trainer", RuntimeError(f"answered {code}"))
+        if code in (httpx2.codes.CONFLICT, httpx2.codes.NOT_FOUND) or code < httpx2.codes.BAD_REQUEST:
+            return response
+        raise _refusal(response)
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()
+
+
+def _refusal(response: httpx2.Response) -> PlatformError:
+    """What an agent that understood and said no meant."""
+    try:
+        told = response.json()["error"]
+        return PlatformError.from_code(str(told["code"]), {"details": str(told.get("message", ""))})
+    except (ValueError, KeyError, TypeError) as error:
+        details = {"details": f"the agent answered {response.status_code}"}
+        return PlatformError.from_code("SYSTEM_ERROR", details, cause=error)

@@ -1,0 +1,84 @@
+"""Settings of the backend: environment variables and the folder that holds everything.
+
+Every setting has a default that works on one machine with nothing installed. A wrong value stops the start with all
+problems at once (pydantic-settings).
+"""
+
+import os
+import secrets
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+GIB = 1024**3
+
+
+def _home() -> Path:
+    return Path(os.environ.get("VTP_HOME") or Path.home() / ".vtp").expanduser()
+
+
+class Settings(BaseSettings):
+    """What can be set from outside; names in the environment carry the prefix ``VTP_`` unless an alias says otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix="VTP_", populate_by_name=True, extra="ignore")
+
+    home: Path = Field(default_factory=_home)
+    database_url: str | None = Field(default=None, validation_alias="DATABASE_URL")
+    storage_url: str | None = Field(default=None, validation_alias="STORAGE_URL")
+    public_url: str | None = None
+    """Address under which agents and browsers reach the backend; default: the address it listens on."""
+    token: str | None = None
+    """Token of the page, the command line and API clients; default: made once and kept in ``secrets/token``."""
+    agent_secret: str | None = None
+    """Shared by backend and agents; default: made once and kept in ``secrets/agent``."""
+    log_json: bool = False
+    max_body_bytes: int = Field(default=1024**2, ge=1024)
+    """Limit of a JSON body; uploads have limits of their own."""
+    dataset_quota_bytes: int = Field(default=20 * GIB, ge=1)
+    dataset_max_files: int = Field(default=500_000, ge=1)
+    weights_max_bytes: int = Field(default=2 * GIB, ge=1)
+    artifact_max_bytes: int = Field(default=4 * GIB, ge=1)
+    heartbeat_seconds: float = Field(default=10.0, gt=0)
+    heartbeats_missed: int = Field(default=3, ge=1)
+    """An attempt whose agent was silent for this many heartbeats is lost."""
+    max_open_jobs: int = Field(default=10_000, ge=1)
+    rate_limit: str = "600/minute"
+    """Requests a client may make, in the notation of the ``limits`` library."""
+    cors_origins: list[str] = Field(default_factory=list)
+
+    @property
+    def db_url(self) -> str:
+        """SQLAlchemy address of the database: SQLite in the home folder unless ``DATABASE_URL`` names another."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.home / 'vtp.db'}"
+
+    @property
+    def objects_url(self) -> str:
+        """Address of the object store: a folder in the home folder unless ``STORAGE_URL`` names another."""
+        return self.storage_url or f"file://{self.home / 'storage'}"
+
+    @property
+    def lost_after_seconds(self) -> float:
+        """Silence in seconds after which an attempt counts as lost."""
+        return self.heartbeat_seconds * self.heartbeats_missed
+
+    def secret(self, name: str) -> str:
+        """The secret kept in ``secrets/<name>`` of the home folder, made on first use (mode 0600)."""
+        path = self.home / "secrets" / name
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return path.read_text().strip()
+        with os.fdopen(fd, "w") as file:
+            value = secrets.token_urlsafe(24)
+            file.write(value)
+        return value
+
+    def user_token(self) -> str:
+        """The token that page, command line and API clients present."""
+        return self.token or self.secret("token")
+
+    def agents_secret(self) -> str:
+        """The secret that agents present and are presented with."""
+        return self.agent_secret or self.secret("agent")

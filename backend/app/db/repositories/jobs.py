@@ -1,0 +1,193 @@
+"""Queries on jobs, attempts, events and artifacts. All take the caller's session and never commit."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, delete, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import FieldError, PlatformError
+from app.db.models import Artifact, Attempt, Counter, Idempotency, Job, JobEvent
+from app.db.states import ATTEMPT_ACTIVE, JOB_ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """What a list of jobs is narrowed to; None means no restriction. `q` looks into id, name, model, data set and code."""
+
+    status: Sequence[str] | None = None
+    code: str | None = None
+    q: str | None = None
+    dataset_id: str | None = None
+    model: str | None = None
+
+
+async def next_number(session: AsyncSession, name: str) -> int:
+    """The next number of the counter `name`, from 1, without gaps in committed work."""
+    counter = await session.get(Counter, name, with_for_update=True)
+    if counter is None:
+        counter = Counter(name=name, value=0)
+        session.add(counter)
+    counter.value += 1
+    await session.flush()
+    return counter.value
+
+
+async def get_job(session: AsyncSession, job_id: str, *, lock: bool = False) -> Job:
+    """The job with this id.
+
+    Raises:
+        PlatformError: NOT_FOUND.
+    """
+    job = await session.get(Job, job_id, with_for_update=lock or None)
+    if job is None:
+        raise PlatformError.from_code("NOT_FOUND", {"resource_type": "job", "resource_id": job_id})
+    return job
+
+
+async def get_attempt(session: AsyncSession, job_id: str, number: int) -> Attempt:
+    """Attempt `number` of a job.
+
+    Raises:
+        PlatformError: NOT_FOUND.
+    """
+    attempt = await session.get(Attempt, (job_id, number))
+    if attempt is None:
+        raise PlatformError.from_code("NOT_FOUND", {"resource_type": "attempt", "resource_id": f"{job_id}/{number}"})
+    return attempt
+
+
+async def attempts_of(session: AsyncSession, job_id: str) -> Sequence[Attempt]:
+    """All attempts of a job, oldest first."""
+    return (await session.scalars(select(Attempt).where(Attempt.job_id == job_id).order_by(Attempt.number))).all()
+
+
+async def active_attempts(session: AsyncSession) -> Sequence[Attempt]:
+    """Attempts that have not ended."""
+    return (await session.scalars(select(Attempt).where(Attempt.status.in_(ATTEMPT_ACTIVE)))).all()
+
+
+async def active_jobs(session: AsyncSession, *statuses: str) -> Sequence[Job]:
+    """Jobs in one of `statuses` (default: every state that is not final), oldest first."""
+    wanted = statuses or tuple(JOB_ACTIVE)
+    return (await session.scalars(select(Job).where(Job.status.in_(wanted)).order_by(Job.number))).all()
+
+
+def append_event(
+    session: AsyncSession, job: Job, kind: str, at: datetime, body: dict[str, Any], *, epoch: int | None = None
+) -> JobEvent:
+    """Records the next event of `job` in the caller's transaction; it is published when that commits."""
+    job.last_seq += 1
+    event = JobEvent(job_id=job.id, seq=job.last_seq, type=kind, attempt=job.attempt, epoch=epoch, at=at, body=body)
+    session.add(event)
+    session.info.setdefault("events", []).append(event)
+    return event
+
+
+async def events_since(session: AsyncSession, job_id: str, since: int, limit: int = 1000) -> Sequence[JobEvent]:
+    """Up to `limit` events numbered above `since`, in order."""
+    query = select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.seq > since)
+    return (await session.scalars(query.order_by(JobEvent.seq).limit(limit))).all()
+
+
+async def log_events(
+    session: AsyncSession, job_id: str, *, attempt: int | None, after: int, limit: int
+) -> Sequence[JobEvent]:
+    """Pieces of log numbered above `after`, in order."""
+    query = select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.type == "log", JobEvent.seq > after)
+    if attempt is not None:
+        query = query.where(JobEvent.attempt == attempt)
+    return (await session.scalars(query.order_by(JobEvent.seq).limit(limit))).all()
+
+
+async def epoch_events(session: AsyncSession, job_id: str) -> Sequence[JobEvent]:
+    """The events that ended an epoch, in order."""
+    query = select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.type == "progress", JobEvent.epoch.is_not(None))
+    return (await session.scalars(query.order_by(JobEvent.seq))).all()
+
+
+def _narrow(query: Select[Any], wanted: JobFilter) -> Select[Any]:
+    if wanted.status:
+        query = query.where(Job.status.in_(wanted.status))
+    for column, value in ((Job.code, wanted.code), (Job.dataset_id, wanted.dataset_id), (Job.model, wanted.model)):
+        if value:
+            query = query.where(column == value)
+    if wanted.q:
+        text = wanted.q.strip()
+        query = query.where(
+            or_(
+                *(
+                    column.icontains(text, autoescape=True)
+                    for column in (Job.id, Job.name, Job.model, Job.dataset_id, Job.code)
+                )
+            )
+        )
+    return query
+
+
+def encode_cursor(number: int) -> str:
+    """An opaque mark of a place in a list."""
+    return base64.urlsafe_b64encode(str(number).encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> int:
+    """The place that `encode_cursor` marked.
+
+    Raises:
+        PlatformError: VALIDATION_FAILED where the mark is not one of ours.
+    """
+    try:
+        return int(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, binascii.Error) as error:
+        message = "must be the next_cursor of an earlier answer"
+        raise PlatformError.from_code(
+            "VALIDATION_FAILED", {"field": "cursor"}, errors=[FieldError("#/cursor", "cursor", message)], cause=error
+        ) from error
+
+
+async def list_jobs(
+    session: AsyncSession, wanted: JobFilter, *, limit: int, cursor: str | None
+) -> tuple[Sequence[Job], str | None, int]:
+    """One page of jobs, newest first: the rows, the cursor of the next page or None, the number in all."""
+    total = await session.scalar(_narrow(select(func.count()).select_from(Job), wanted)) or 0
+    query = _narrow(select(Job), wanted).order_by(Job.number.desc()).limit(limit + 1)
+    if cursor:
+        query = query.where(Job.number < decode_cursor(cursor))
+    rows = (await session.scalars(query)).all()
+    following = encode_cursor(rows[limit - 1].number) if len(rows) > limit else None
+    return rows[:limit], following, total
+
+
+async def artifacts_of(session: AsyncSession, job_id: str) -> Sequence[Artifact]:
+    """The newest version of every artifact of a job, by name."""
+    query = select(Artifact).where(Artifact.job_id == job_id).order_by(Artifact.name, Artifact.attempt.desc())
+    newest: dict[str, Artifact] = {}
+    for artifact in (await session.scalars(query)).all():
+        newest.setdefault(artifact.name, artifact)
+    return list(newest.values())
+
+
+async def jobs_using(session: AsyncSession, dataset_id: str) -> Sequence[str]:
+    """Ids of jobs that have not ended and use the data set."""
+    query = select(Job.id).where(Job.dataset_id == dataset_id, Job.status.in_(JOB_ACTIVE))
+    return (await session.scalars(query)).all()
+
+
+async def remembered(session: AsyncSession, key: str, keep: datetime) -> Idempotency | None:
+    """The stored answer under an idempotency key; answers made before `keep` are forgotten first."""
+    await session.execute(delete(Idempotency).where(Idempotency.created_at < keep))
+    return await session.get(Idempotency, key)
+
+
+async def mark_heard(session: AsyncSession, keys: Sequence[tuple[str, int]], now: datetime) -> None:
+    """Notes that an agent still supervises these attempts (job id, number)."""
+    for job_id, number in keys:
+        await session.execute(
+            update(Attempt)
+            .where(Attempt.job_id == job_id, Attempt.number == number, Attempt.status.in_(ATTEMPT_ACTIVE))
+            .values(heard_at=now)
+        )

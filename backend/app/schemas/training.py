@@ -1,0 +1,77 @@
+"""The configuration of a training, as a user submits it, and the other bodies of the training API."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+JsonPointer = Annotated[str, Field(pattern=r"^/")]
+
+
+class TrainingConfig(BaseModel):
+    """What to train, on what, and how. Unknown fields are refused."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"model": "yolo11n-cls", "dataset_id": "digits-classify", "epochs": 8, "image_size": 64}]
+        },
+    )
+
+    model: str = Field(min_length=1, max_length=120, description="Architecture, as listed under /api/v1/frameworks")
+    dataset_id: str = Field(min_length=1, max_length=80)
+    framework: str = Field(default="ultralytics", min_length=1, max_length=40)
+    name: str | None = Field(default=None, max_length=120, description="A label of your own")
+    epochs: int = Field(default=100, ge=1, le=100_000)
+    batch_size: int = Field(default=16, ge=1, le=65_536, description="Images in a step")
+    image_size: int | None = Field(
+        default=None, ge=8, le=8192, description="Edge in pixels; null takes the framework's value for the task"
+    )
+    lr0: float | None = Field(default=None, gt=0, le=1, description="First learning rate; null takes the framework's")
+    workers: int | None = Field(default=None, ge=0, le=128, description="Processes that load images")
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    device: str = Field(default="auto", max_length=40, description="auto, cpu, or GPU numbers such as 0 or 0,1")
+    patience: int | None = Field(default=None, ge=0, description="Epochs without progress before stopping early")
+    max_duration_s: int | None = Field(default=None, ge=1, le=60 * 60 * 24 * 60, description="Time limit in seconds")
+    settings: dict[str, Any] = Field(
+        default_factory=dict, description="Further settings of the framework, by its names"
+    )
+    exclude_invalid_files: bool = Field(default=False, description="Train without the files the report found broken")
+    val_fraction: float | None = Field(
+        default=None,
+        gt=0,
+        lt=0.9,
+        description="Share of the training images held back where there is no validation set",
+    )
+    weights_id: str | None = Field(default=None, max_length=80, description="Uploaded weights to start from")
+
+
+class PatchOperation(BaseModel):
+    """One operation of an RFC 6902 patch on a job's configuration."""
+
+    model_config = ConfigDict(extra="forbid")
+    op: Literal["add", "remove", "replace"]
+    path: JsonPointer
+    value: Any = None
+
+
+class RetryRequest(BaseModel):
+    """How to try a failed job again: one of its offered fixes, a patch of one's own, or neither (unchanged)."""
+
+    model_config = ConfigDict(extra="forbid")
+    fix_id: str | None = None
+    patch: list[PatchOperation] | None = None
+
+
+class JobCreated(BaseModel):
+    """The id of a new job; its address is in the Location header."""
+
+    job_id: str
+
+
+class ValidationAnswer(BaseModel):
+    """What a dry run found: everything wrong at once, and the configuration as it would run."""
+
+    valid: bool
+    errors: list[dict[str, Any]]
+    warnings: list[dict[str, Any]]
+    config: dict[str, Any] | None

@@ -1,0 +1,266 @@
+"""Jobs as a user handles them: submit, look, cancel, try again."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import jsonpatch
+import orjson
+from jsonpointer import JsonPointerException
+from pydantic import ValidationError as SchemaViolation
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.config import Settings
+from app.core.errors import FieldError, PlatformError
+from app.core.responses import public
+from app.core.tracing import current_traceparent
+from app.db.models import Idempotency, Job, Weights
+from app.db.repositories import agents, jobs
+from app.db.session import Database, utcnow
+from app.db.states import JOB_ACTIVE, JOB_FINAL, JOB_STATES, transition
+from app.schemas.training import RetryRequest, TrainingConfig
+from app.services.config_check import check_config, effective_config, task_error
+from app.services.datasets import DatasetService
+from app.services.verdicts import cancel_job
+from app.services.views import shown_error
+
+IDEMPOTENCY_HOURS = 24
+
+
+class TrainingService:
+    """Submitting and steering jobs; carrying them out is the orchestrator's work (`app.workflows`)."""
+
+    def __init__(
+        self, db: Database, datasets: DatasetService, settings: Settings, clock: Callable[[], datetime] = utcnow
+    ) -> None:
+        self.db = db
+        self.datasets = datasets
+        self.settings = settings
+        self.clock = clock
+
+    async def create(self, config: TrainingConfig, idempotency_key: str | None = None) -> str:
+        """Stores a new job and returns its id; the same key with the same body returns the first job again.
+
+        Raises:
+            PlatformError: INVALID_MODEL, INVALID_CONFIG, QUOTA_EXCEEDED, VALIDATION_FAILED for a key used with another
+                body.
+        """
+        now = self.clock()
+
+        async def store(session: AsyncSession) -> str:
+            known = await agents.frameworks(session)
+            errors = [*check_config(config, known), *await self._weights_errors(session, config)]
+            if errors:
+                raise errors[0] if len(errors) == 1 else _all_in_one(errors)
+            job = await self._new_job(session, config, known, now)
+            if idempotency_key is not None:
+                session.add(
+                    Idempotency(key=idempotency_key, request_hash=_digest(config), job_id=job.id, created_at=now)
+                )
+            return job.id
+
+        async def once(session: AsyncSession) -> str:
+            if idempotency_key is not None:
+                keep = now - timedelta(hours=IDEMPOTENCY_HOURS)
+                earlier = await jobs.remembered(session, idempotency_key, keep)
+                if earlier is not None:
+                    return _same_request(earlier, config)
+            return await store(session)
+
+        return await self.db.write(once)
+
+    async def _new_job(
+        self, session: AsyncSession, config: TrainingConfig, known: dict[str, dict[str, Any]], now: datetime
+    ) -> Job:
+        open_jobs = len(await jobs.active_jobs(session))
+        if open_jobs >= self.settings.max_open_jobs:
+            details = {"resource": "open jobs", "limit": self.settings.max_open_jobs, "current": open_jobs}
+            raise PlatformError.from_code("QUOTA_EXCEEDED", details)
+        values, task = effective_config(config, known)
+        number = await jobs.next_number(session, "job")
+        job = Job(
+            id=f"J-{number}",
+            number=number,
+            name=config.name,
+            status="queued",
+            framework=config.framework,
+            model=config.model,
+            task=task,
+            dataset_id=config.dataset_id,
+            config=values,
+            attempt=0,
+            last_seq=0,
+            excluded_agents=[],
+            traceparent=current_traceparent(),
+            created_at=now,
+            updated_at=now,
+        )
+        session.add(job)
+        jobs.append_event(session, job, "state", now, {"status": "queued"})
+        await session.flush()
+        return job
+
+    @staticmethod
+    async def _weights_errors(session: AsyncSession, config: TrainingConfig) -> list[PlatformError]:
+        if config.weights_id is None or await session.get(Weights, config.weights_id) is not None:
+            return []
+        error = FieldError("#/weights_id", "unknown_weights", f"no uploaded weights called `{config.weights_id}`")
+        details = {"resource_type": "weights", "resource_id": config.weights_id}
+        return [PlatformError.from_code("NOT_FOUND", details, errors=[error])]
+
+    async def problems(self, config: TrainingConfig) -> list[PlatformError]:
+        """Everything that would stop this training, found without starting it."""
+
+        async def look(session: AsyncSession) -> tuple[list[PlatformError], dict[str, dict[str, Any]]]:
+            known = await agents.frameworks(session)
+            return [*check_config(config, known), *await self._weights_errors(session, config)], known
+
+        errors, known = await self.db.read(look)
+        values, task = effective_config(config, known)
+        return errors + await self.data_problems(values, task, known)
+
+    async def data_problems(
+        self, values: dict[str, Any], task: str | None, known: dict[str, dict[str, Any]]
+    ) -> list[PlatformError]:
+        """What is wrong between a configuration and its data set."""
+        errors = await self.datasets.check_for_training(values["dataset_id"], values)
+        if any(error.code == "DATASET_NOT_FOUND" for error in errors):
+            return errors
+        dataset = await self.datasets.get(values["dataset_id"])
+        mismatch = task_error(values, task, dataset.task, known)
+        return [*errors, mismatch] if mismatch else errors
+
+    async def validate(self, config: TrainingConfig) -> dict[str, Any]:
+        """A dry run: all problems in their public form, and the configuration as it would run."""
+        errors = await self.problems(config)
+        known = await self.db.read(agents.frameworks)
+        values, task = effective_config(config, known)
+        warnings = []
+        if not known:
+            warnings.append(public(PlatformError.from_code("TRAINER_UNREACHABLE")))
+        return {
+            "valid": not errors,
+            "errors": [public(error) for error in errors],
+            "warnings": warnings,
+            "config": {**values, "task": task},
+        }
+
+    async def cancel(self, job_id: str) -> None:
+        """Stops a job: at once where no agent holds it, else the orchestrator asks the agent. Cancelling twice is fine.
+
+        Raises:
+            PlatformError: NOT_FOUND, or CONFLICT where the job has succeeded or failed.
+        """
+        now = self.clock()
+
+        async def tx(session: AsyncSession) -> None:
+            job = await jobs.get_job(session, job_id, lock=True)
+            if job.status in ("cancelling", "cancelled"):
+                return
+            if job.status in ("queued", "waiting"):
+                cancel_job(session, job, now)
+                return
+            job.status = transition(JOB_STATES, job.status, "cancelling")
+            job.updated_at = now
+            jobs.append_event(session, job, "state", now, {"status": job.status})
+
+        await self.db.write(tx)
+
+    async def retry(self, job_id: str, request: RetryRequest) -> str:
+        """Submits a failed or cancelled job again, with a fix applied where one is named; returns the new job's id.
+
+        Raises:
+            PlatformError: NOT_FOUND, CONFLICT where the job has not ended or succeeded, VALIDATION_FAILED for an unknown
+                fix or a patch that does not fit, and what `create` raises.
+        """
+        job = await self.db.read(lambda session: jobs.get_job(session, job_id))
+        if job.status not in JOB_FINAL or job.status == "succeeded":
+            raise PlatformError.from_code("CONFLICT", {"state": job.status, "wanted": "retry"})
+        config = _config_of(_patched(job, request))
+        new_id = await self.create(config)
+
+        async def link(session: AsyncSession) -> None:
+            (await jobs.get_job(session, job_id, lock=True)).retried_as = new_id
+            (await jobs.get_job(session, new_id, lock=True)).retry_of = job_id
+
+        await self.db.write(link)
+        return new_id
+
+    async def run_now(self, job_id: str) -> None:
+        """Ends the wait before the next attempt.
+
+        Raises:
+            PlatformError: NOT_FOUND, or CONFLICT where the job is not waiting.
+        """
+        now = self.clock()
+
+        async def tx(session: AsyncSession) -> None:
+            job = await jobs.get_job(session, job_id, lock=True)
+            if job.status != "waiting":
+                raise PlatformError.from_code("CONFLICT", {"state": job.status, "wanted": "run now"})
+            job.retry_at = now
+
+        await self.db.write(tx)
+
+    async def open_count(self) -> int:
+        """Number of jobs that have not ended."""
+        return len(await self.db.read(lambda session: jobs.active_jobs(session, *JOB_ACTIVE)))
+
+
+def _digest(config: TrainingConfig) -> str:
+    body = orjson.dumps(config.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(body).hexdigest()
+
+
+def _same_request(earlier: Idempotency, config: TrainingConfig) -> str:
+    if earlier.request_hash == _digest(config):
+        return earlier.job_id
+    message = "was used with another body; use a new key for a new training"
+    error = FieldError("#/Idempotency-Key", "idempotency_key_reused", message)
+    raise PlatformError.from_code(
+        "INVALID_CONFIG", {"details": f"Idempotency-Key {message}", "field": "Idempotency-Key"}, errors=[error]
+    )
+
+
+def _all_in_one(errors: list[PlatformError]) -> PlatformError:
+    """Several refusals as one answer: the first one's code, every field error, every fix."""
+    first = errors[0]
+    return PlatformError.from_code(
+        first.code,
+        first.context,
+        errors=[field for error in errors for field in error.errors],
+        fixes=[fix for error in errors for fix in error.fixes],
+    )
+
+
+def _patched(job: Job, request: RetryRequest) -> dict[str, Any]:
+    if request.fix_id is not None:
+        offered = (shown_error(job.error) or {}).get("fixes", [])
+        fix = next((fix for fix in offered if fix["id"] == request.fix_id), None)
+        if fix is None:
+            message = f"job {job.id} offers no fix `{request.fix_id}`"
+            known = ", ".join(fix["id"] for fix in offered) or "none"
+            error = FieldError("#/fix_id", "unknown_fix", f"{message}; offered: {known}")
+            raise PlatformError.from_code("VALIDATION_FAILED", {"field": "fix_id"}, errors=[error])
+        operations = fix["patch"]
+    else:
+        operations = [operation.model_dump() for operation in request.patch or ()]
+    try:
+        patched: dict[str, Any] = jsonpatch.apply_patch(job.config, operations)
+    except (jsonpatch.JsonPatchException, JsonPointerException) as error:
+        wrong = FieldError("#/patch", "patch", f"does not fit the configuration: {error}")
+        raise PlatformError.from_code("VALIDATION_FAILED", {"field": "patch"}, errors=[wrong], cause=error) from error
+    return patched
+
+
+def _config_of(values: dict[str, Any]) -> TrainingConfig:
+    try:
+        return TrainingConfig.model_validate(values)
+    except SchemaViolation as error:
+        wrong = [
+            FieldError("#/" + "/".join(str(part) for part in problem["loc"]), problem["type"], problem["msg"])
+            for problem in error.errors()
+        ]
+        details = wrong[0].message
+        raise PlatformError.from_code("INVALID_CONFIG", {"details": details}, errors=wrong, cause=error) from error

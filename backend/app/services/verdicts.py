@@ -1,0 +1,120 @@
+"""How attempts and jobs end: evidence, diagnosis, history and decision in the caller's one transaction."""
+
+import random
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import PlatformError
+from app.core.logging import get_logger
+from app.core.metrics import training_job_failures
+from app.core.tracing import get_trace_id
+from app.db.models import Attempt, Job
+from app.db.repositories import jobs
+from app.db.states import ATTEMPT_STATES, JOB_STATES, transition
+from app.diagnosis.diagnose import diagnose
+from app.diagnosis.evidence import Diagnosis, Evidence
+from app.diagnosis.history import AttemptRecord
+from app.diagnosis.recovery import Decision, decide
+from app.schemas.wire import Result
+from app.services.views import shown_error, stamp, stored_error
+
+logger = get_logger(__name__)
+
+
+def _close(session: AsyncSession, job: Job, status: str, at: datetime, body: dict[str, Any]) -> None:
+    job.status = transition(JOB_STATES, job.status, status)
+    job.finished_at = job.updated_at = at
+    job.retry_at = None
+    jobs.append_event(session, job, "state", at, {"status": status, **body})
+
+
+def cancel_job(session: AsyncSession, job: Job, at: datetime) -> None:
+    """Ends a job as cancelled."""
+    if job.status not in ("queued", "waiting", "cancelling"):
+        job.status = transition(JOB_STATES, job.status, "cancelling")
+    _close(session, job, "cancelled", at, {})
+
+
+def fail_job(session: AsyncSession, job: Job, error: PlatformError, at: datetime) -> None:
+    """Ends a job as failed with `error`: stored, counted, logged once, told to watchers."""
+    stored = stored_error(error, at, get_trace_id())
+    job.error, job.code = stored, error.code
+    shown = shown_error(stored, f"/api/v1/training-jobs/{job.id}/attempts")
+    jobs.append_event(session, job, "error", at, {"fatal": True, "error": shown})
+    _close(session, job, "failed", at, {"code": error.code})
+    training_job_failures.labels(error_code=error.code, framework=job.framework).inc()
+    logger.warning("job failed", job_id=job.id, attempt=job.attempt, code=error.code, causer=error.causer)
+
+
+def end_attempt(session: AsyncSession, job: Job, attempt: Attempt, result: Result | None, at: datetime) -> None:
+    """Ends a job whose attempt `attempt` has succeeded."""
+    metrics = dict(result.metrics) if result else {}
+    job.result = {
+        "metrics": metrics,
+        "primary": _primary(metrics),
+        "epochs": result.epochs if result and result.epochs is not None else attempt.epoch,
+        "duration_s": result.duration_s if result else None,
+    }
+    _close(session, job, "succeeded", at, {"result": job.result})
+    logger.info("job succeeded", job_id=job.id, attempt=attempt.number)
+
+
+def _primary(metrics: dict[str, Any]) -> dict[str, Any] | None:
+    # The harness lists the metric by which it chose the best weights first.
+    return next(({"name": name, "value": value} for name, value in metrics.items()), None)
+
+
+async def fail_attempt(
+    session: AsyncSession, job: Job, attempt: Attempt, evidence: dict[str, Any], at: datetime, rng: random.Random
+) -> None:
+    """Ends an attempt as failed and does what the decision says: another attempt, or the end of the job."""
+    past = [record_of(row) for row in await jobs.attempts_of(session, job.id) if row.number < attempt.number]
+    diagnosis = diagnose(Evidence.from_dict(evidence, config=attempt.config))
+    decision = decide(diagnosis, past, attempt.config, epoch_reached=attempt.epoch, rng=rng)
+    error = error_of(diagnosis, attempt.config)
+    attempt.status = transition(ATTEMPT_STATES, attempt.status, "failed")
+    attempt.finished_at = at
+    attempt.evidence, attempt.diagnosis = evidence, diagnosis.to_dict()
+    attempt.decision = decision.to_dict()
+    attempt.history = {"considered": [record.number for record in past]}
+    attempt.error = stored_error(error, at, get_trace_id())
+    if job.status == "cancelling":
+        cancel_job(session, job, at)
+    elif decision.action == "fail":
+        fail_job(session, job, error, at)
+    else:
+        _try_again(session, job, attempt, decision, at)
+
+
+def _try_again(session: AsyncSession, job: Job, attempt: Attempt, decision: Decision, at: datetime) -> None:
+    job.retry_at = at + timedelta(seconds=decision.wait_s)
+    job.next_config = decision.config
+    if decision.exclude_agent and attempt.agent_id:
+        job.excluded_agents = [*job.excluded_agents, attempt.agent_id]
+    jobs.append_event(session, job, "error", at, {"fatal": False, "error": shown_error(attempt.error)})
+    job.status = transition(JOB_STATES, job.status, "waiting")
+    job.updated_at = at
+    body = {"status": "waiting", "retry_at": stamp(job.retry_at), "reason": decision.reason}
+    jobs.append_event(session, job, "state", at, body)
+    logger.info("attempt failed, will be tried again", job_id=job.id, attempt=attempt.number, reason=decision.reason)
+
+
+def record_of(attempt: Attempt) -> AttemptRecord:
+    """What the decision needs to know of an attempt that has ended."""
+    diagnosis, decision = attempt.diagnosis or {}, attempt.decision or {}
+    return AttemptRecord(
+        number=attempt.number,
+        code=diagnosis.get("code"),
+        fingerprint=diagnosis.get("fingerprint"),
+        entity=diagnosis.get("entity"),
+        epoch_reached=attempt.epoch,
+        action=decision.get("action"),
+        agent_id=attempt.agent_id,
+    )
+
+
+def error_of(diagnosis: Diagnosis, config: dict[str, Any]) -> PlatformError:
+    """The diagnosis as an error that can be shown."""
+    return PlatformError.from_code(diagnosis.code, {**config, **diagnosis.params}, fixes=diagnosis.fixes)

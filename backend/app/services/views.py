@@ -1,0 +1,144 @@
+"""Rows as the API shows them."""
+
+from datetime import datetime
+from typing import Any
+
+from app.core.errors import Fix, PlatformError
+from app.core.responses import public
+from app.db.models import Agent, Artifact, Attempt, Job, JobEvent
+
+PREFIX = "/api/v1"
+
+
+def stamp(at: datetime | None) -> str | None:
+    """RFC 3339 in UTC with milliseconds, None for none."""
+    return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def stored_error(error: PlatformError, at: datetime, trace_id: str | None = None) -> dict[str, Any]:
+    """An error as a row keeps it: all that is needed to show it again."""
+    return {
+        "code": error.code,
+        "params": error.params,
+        "fixes": [
+            {"id": fix.id, "label": fix.label, "applicability": fix.applicability, "patch": list(fix.patch)}
+            for fix in error.fixes
+        ],
+        "at": stamp(at),
+        "trace_id": trace_id,
+    }
+
+
+def shown_error(stored: dict[str, Any] | None, attempts_url: str | None = None) -> dict[str, Any] | None:
+    """The public form of an error that `stored_error` kept."""
+    if stored is None:
+        return None
+    fixes = tuple(Fix(**fix) for fix in stored.get("fixes") or ())
+    error = PlatformError.from_code(stored["code"], stored.get("params") or {}, fixes=fixes)
+    return public(error, at=stored.get("at"), trace_id=stored.get("trace_id"), attempts_url=attempts_url)
+
+
+def job_view(job: Job, heard_at: datetime | None = None) -> dict[str, Any]:
+    """A job as list and page show it."""
+    return {
+        "job_id": job.id,
+        "name": job.name,
+        "status": job.status,
+        "framework": job.framework,
+        "model": job.model,
+        "task": job.task,
+        "dataset_id": job.dataset_id,
+        "config": job.config,
+        "created_at": stamp(job.created_at),
+        "started_at": stamp(job.started_at),
+        "finished_at": stamp(job.finished_at),
+        "attempt": job.attempt,
+        "progress": job.progress,
+        "result": job.result,
+        "error": shown_error(job.error, f"{PREFIX}/training-jobs/{job.id}/attempts"),
+        "retry_at": stamp(job.retry_at),
+        "heard_at": stamp(heard_at),
+        "retry_of": job.retry_of,
+        "retried_as": job.retried_as,
+        "last_seq": job.last_seq,
+    }
+
+
+def _exit(evidence: dict[str, Any] | None) -> dict[str, Any] | None:
+    if not evidence or (evidence.get("exit_code") is None and evidence.get("signal") is None):
+        return None
+    return {"code": evidence.get("exit_code"), "signal": evidence.get("signal")}
+
+
+def attempt_view(attempt: Attempt) -> dict[str, Any]:
+    """An attempt with what explains how it ended."""
+    diagnosis = attempt.diagnosis
+    shown = ("code", "confidence", "entity", "evidence", "fingerprint")
+    decided = ("action", "reason", "patch", "wait_s")
+    return {
+        "attempt": attempt.number,
+        "status": attempt.status,
+        "agent_id": attempt.agent_id,
+        "config": attempt.config,
+        "epoch": attempt.epoch,
+        "created_at": stamp(attempt.created_at),
+        "started_at": stamp(attempt.started_at),
+        "finished_at": stamp(attempt.finished_at),
+        "wait_s": attempt.wait_s,
+        "exit": _exit(attempt.evidence),
+        "error": shown_error(attempt.error),
+        "diagnosis": {key: diagnosis.get(key) for key in shown} if diagnosis else None,
+        "decision": {key: attempt.decision.get(key) for key in decided} if attempt.decision else None,
+    }
+
+
+def artifact_view(artifact: Artifact) -> dict[str, Any]:
+    """A file of a job and where to get it."""
+    return {
+        "name": artifact.name,
+        "attempt": artifact.attempt,
+        "bytes": artifact.bytes,
+        "sha256": artifact.sha256,
+        "media_type": artifact.media_type,
+        "role": artifact.role,
+        "epoch": artifact.epoch,
+        "url": f"{PREFIX}/training-jobs/{artifact.job_id}/artifacts/{artifact.name}",
+    }
+
+
+def epoch_view(event: JobEvent) -> dict[str, Any]:
+    """The figures of one epoch."""
+    keys = ("epoch", "epochs", "losses", "metrics", "lr", "images_per_s", "memory")
+    return {"attempt": event.attempt, "at": stamp(event.at), **{key: event.body.get(key) for key in keys}}
+
+
+def log_view(event: JobEvent) -> dict[str, Any]:
+    """A piece of log."""
+    body = event.body
+    return {
+        "seq": event.seq,
+        "attempt": event.attempt,
+        "offset": body["offset"],
+        "text": body["text"],
+        "dropped_bytes": body.get("dropped_bytes", 0),
+    }
+
+
+def agent_view(agent: Agent, busy: int, alive: bool) -> dict[str, Any]:
+    """An agent as the system page shows it."""
+    return {
+        "agent_id": agent.id,
+        "name": agent.name,
+        "url": agent.url,
+        "slots": agent.slots,
+        "busy": busy,
+        "alive": alive,
+        "version": agent.version,
+        "resources": agent.resources,
+        "frameworks": [
+            {key: descriptor.get(key) for key in ("framework", "version", "available", "reason")}
+            for descriptor in agent.frameworks
+        ],
+        "registered_at": stamp(agent.registered_at),
+        "last_seen_at": stamp(agent.last_seen_at),
+    }

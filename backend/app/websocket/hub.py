@@ -1,0 +1,94 @@
+"""Live events of jobs, from the database's commits to any number of watchers.
+
+A watcher pulls: it is told that something new exists and takes what it has not had. A slow watcher therefore costs
+no memory of its own, and what the short memory of a job no longer holds is read from the database.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from itertools import islice
+from typing import Any
+
+import orjson
+
+from app.db.models import JobEvent
+from app.db.repositories import jobs
+from app.db.session import Database
+
+REMEMBERED = 2048
+REPLAY_BATCH = 1000
+
+
+def message(event: JobEvent) -> dict[str, Any]:
+    """The form in which an event goes to a watcher; `seq`, `type`, `at` and `attempt` beside the event's own fields."""
+    at = event.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {**event.body, "type": event.type, "seq": event.seq, "at": at, "attempt": event.attempt}
+
+
+class _Channel:
+    """What the watchers of one job share: the newest events, serialised once, and the signal that there are more."""
+
+    def __init__(self) -> None:
+        self.recent: deque[tuple[int, bytes]] = deque(maxlen=REMEMBERED)
+        self.news = asyncio.Event()
+        self.watchers = 0
+
+    def after(self, seq: int) -> list[tuple[int, bytes]] | None:
+        """Events after `seq`, or None where some of them are no longer remembered."""
+        if not self.recent or self.recent[-1][0] <= seq:
+            return []
+        first = self.recent[0][0]
+        if first > seq + 1:
+            return None
+        return list(islice(self.recent, seq + 1 - first, None))
+
+
+class Hub:
+    """Connects commits with watchers; `publish` is given to the database as its `on_commit`."""
+
+    def __init__(self) -> None:
+        self._channels: dict[str, _Channel] = {}
+
+    def publish(self, events: Sequence[JobEvent]) -> None:
+        """Passes committed events on; jobs that nobody watches cost nothing."""
+        told: set[str] = set()
+        for event in events:
+            channel = self._channels.get(event.job_id)
+            if channel is not None:
+                channel.recent.append((event.seq, orjson.dumps(message(event))))
+                told.add(event.job_id)
+        for job_id in told:
+            channel = self._channels[job_id]
+            channel.news.set()
+            channel.news = asyncio.Event()
+
+    async def stream(self, db: Database, job_id: str, since: int) -> AsyncIterator[bytes]:
+        """Serialised events of a job after `since`, for ever; a ``ready`` message marks the end of what had been."""
+        channel = self._channels.setdefault(job_id, _Channel())
+        channel.watchers += 1
+        try:
+            seq, ready = since, False
+            while True:
+                # Taken before the look: what arrives between look and wait sets this very event.
+                news = channel.news
+                batch = channel.after(seq) if ready else None
+                if batch is None:
+                    batch = await self._replay(db, job_id, seq)
+                for seq, body in batch:  # noqa: B020 - the last one sent is where to go on
+                    yield body
+                if batch:
+                    continue
+                if not ready:
+                    ready = True
+                    yield orjson.dumps({"type": "ready", "seq": seq})
+                    continue
+                await news.wait()
+        finally:
+            channel.watchers -= 1
+            if not channel.watchers:
+                self._channels.pop(job_id, None)
+
+    async def _replay(self, db: Database, job_id: str, seq: int) -> list[tuple[int, bytes]]:
+        events = await db.read(lambda session: jobs.events_since(session, job_id, seq, REPLAY_BATCH))
+        return [(event.seq, orjson.dumps(message(event))) for event in events]

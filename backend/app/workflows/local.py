@@ -1,0 +1,175 @@
+"""Drives jobs in this process: a loop over the database that may be killed at any moment and goes on at the next start.
+
+Every round looks at what the rows say and does the next step of each job. Steps are idempotent, so a step that was cut
+off is simply done again.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import PlatformError, UnexpectedError
+from app.core.logging import get_logger
+from app.core.metrics import track_error
+from app.db.models import Agent, Attempt, Job
+from app.db.repositories import jobs
+from app.db.states import ATTEMPT_ACTIVE, JOB_STATES, transition
+from app.services.verdicts import cancel_job, fail_attempt
+from app.workflows.dispatch import Dispatcher
+from app.workflows.lifecycle import is_due, is_lost
+
+logger = get_logger(__name__)
+
+
+class LocalDriver:
+    """The embedded orchestrator. `kick` makes it look at once; it looks by itself every `interval` seconds."""
+
+    def __init__(self, dispatcher: Dispatcher, silence: timedelta, interval: float = 1.0) -> None:
+        self.dispatcher = dispatcher
+        self.db = dispatcher.db
+        self.clock: Callable[[], datetime] = dispatcher.clock
+        self.silence = silence
+        self.interval = interval
+        self.listening_since = self.clock()
+        self._news = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._under_way: dict[str, asyncio.Task[PlatformError | None]] = {}
+
+    def start(self) -> None:
+        """Begins to drive."""
+        self.listening_since = self.clock()
+        self._task = asyncio.create_task(self._run(), name="driver")
+
+    async def stop(self) -> None:
+        """Ends driving; what is under way is left to the next start."""
+        tasks = [task for task in (self._task, *self._under_way.values()) if task is not None]
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+
+    def kick(self, _job_id: str | None = None) -> None:
+        """Something has changed: look now."""
+        self._news.set()
+
+    async def settle(self, job_id: str, seconds: float) -> PlatformError | None:
+        """Waits until the first try to start a job is over, at most `seconds`; what kept it from starting, if anything."""
+        task = self._launch(job_id)
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+        return task.result() if done else None
+
+    async def _run(self) -> None:
+        while True:
+            self._news.clear()
+            try:
+                await self.round()
+            except PlatformError as error:
+                logger.error("driver round failed", code=error.code, error=error.message)
+                track_error(error, "driver")
+            except Exception as error:  # noqa: BLE001 - the loop must outlive a bug in one round
+                logger.exception("driver round failed")
+                track_error(UnexpectedError(error), "driver")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), self.interval)
+
+    async def round(self) -> None:
+        """One look at all jobs that have not ended."""
+        await self._reap()
+        active = await self.db.read(jobs.active_jobs)
+        for job in active:
+            if is_due(job, self.clock()):
+                await self._requeue(job.id)
+                self._launch(job.id)
+            elif job.status in ("queued", "starting"):
+                self._launch(job.id)
+            elif job.status == "cancelling":
+                await self._ask_to_stop(job)
+
+    def _launch(self, job_id: str) -> asyncio.Task[PlatformError | None]:
+        """Dispatches a job beside this loop; a dispatch that is under way is joined."""
+        running = self._under_way.get(job_id)
+        if running is not None and not running.done():
+            return running
+        task = asyncio.create_task(self._dispatch(job_id), name=f"dispatch {job_id}")
+        self._under_way[job_id] = task
+        task.add_done_callback(lambda _: self._under_way.pop(job_id, None))
+        return task
+
+    async def _dispatch(self, job_id: str) -> PlatformError | None:
+        try:
+            return await self.dispatcher.dispatch(job_id)
+        except PlatformError as error:
+            logger.error("dispatch failed", job_id=job_id, code=error.code, error=error.message)
+            track_error(error, "driver")
+            return error
+
+    async def _requeue(self, job_id: str) -> None:
+        now = self.clock()
+
+        async def tx(session: AsyncSession) -> None:
+            job = await jobs.get_job(session, job_id, lock=True)
+            if is_due(job, now):
+                job.status = transition(JOB_STATES, job.status, "queued")
+                job.retry_at = None
+                jobs.append_event(session, job, "state", now, {"status": "queued"})
+
+        await self.db.write(tx)
+
+    async def _reap(self) -> None:
+        """Gives up attempts whose agent is silent."""
+        now = self.clock()
+        silent = [
+            (attempt.job_id, attempt.number)
+            for attempt in await self.db.read(jobs.active_attempts)
+            if attempt.status != "created" and is_lost(attempt, now, self.listening_since, self.silence)
+        ]
+        for job_id, number in silent:
+            await self._lose(job_id, number)
+
+    async def _lose(self, job_id: str, number: int) -> None:
+        now = self.clock()
+
+        async def tx(session: AsyncSession) -> None:
+            job = await jobs.get_job(session, job_id, lock=True)
+            attempt = await jobs.get_attempt(session, job_id, number)
+            if attempt.status in ATTEMPT_ACTIVE and is_lost(attempt, now, self.listening_since, self.silence):
+                heard = attempt.heard_at or attempt.created_at
+                evidence = {
+                    "heartbeat_age_s": (now - heard).total_seconds(),
+                    "step_age_s": _age(attempt, now),
+                }
+                await fail_attempt(session, job, attempt, evidence, now, self.dispatcher.rng)
+
+        await self.db.write(tx)
+
+    async def _ask_to_stop(self, job: Job) -> None:
+        """Passes a cancellation on. An attempt that no agent has is over at once; a silent agent's is, when it is lost."""
+        now = self.clock()
+
+        async def find(session: AsyncSession) -> tuple[Attempt, Agent | None]:
+            attempt = await jobs.get_attempt(session, job.id, job.attempt)
+            return attempt, await session.get(Agent, attempt.agent_id) if attempt.agent_id else None
+
+        attempt, agent = await self.db.read(find)
+        if attempt.status in ATTEMPT_ACTIVE and agent is not None:
+            try:
+                await self.dispatcher.trainer.cancel(agent.url, job.id, attempt.number, "cancel")
+            except PlatformError as error:
+                logger.warning("cancel not delivered", job_id=job.id, agent_id=agent.id, code=error.code)
+                track_error(error, "driver")
+            return
+
+        async def tx(session: AsyncSession) -> None:
+            row = await jobs.get_job(session, job.id, lock=True)
+            if row.status == "cancelling":
+                cancel_job(session, row, now)
+
+        await self.db.write(tx)
+
+
+def _age(attempt: Attempt, now: datetime) -> float | None:
+    return (now - attempt.last_step_at).total_seconds() if attempt.last_step_at else None

@@ -17,7 +17,7 @@ from app.core.metrics import track_error
 from app.db.models import Agent, Attempt, Job
 from app.db.repositories import jobs
 from app.db.states import ATTEMPT_ACTIVE, JOB_STATES, transition
-from app.services.verdicts import cancel_job, fail_attempt
+from app.services.verdicts import cancel_job, fail_attempt, fail_job
 from app.workflows.dispatch import Dispatcher
 from app.workflows.lifecycle import is_due, is_lost
 
@@ -56,11 +56,31 @@ class LocalDriver:
         """Something has changed: look now."""
         self._news.set()
 
-    async def settle(self, job_id: str, seconds: float) -> PlatformError | None:
-        """Waits until the first try to start a job is over, at most `seconds`; what kept it from starting, if anything."""
+    async def start_now(self, job_id: str, seconds: float) -> None:
+        """Waits until the first try to start a job is over, at most `seconds`.
+
+        Raises:
+            PlatformError: TRAINER_UNREACHABLE where no agent could be reached; the job has failed with it then, so that
+                nothing starts behind the back of a caller who was told no.
+        """
         task = self._launch(job_id)
         done, _ = await asyncio.wait({task}, timeout=seconds)
-        return task.result() if done else None
+        error = task.result() if done else None
+        if error is not None and error.code == "TRAINER_UNREACHABLE" and await self._give_up(job_id, error):
+            raise error
+
+    async def _give_up(self, job_id: str, error: PlatformError) -> bool:
+        """Fails a job that no agent has; False where one has it after all."""
+        now = self.clock()
+
+        async def tx(session: AsyncSession) -> bool:
+            job = await jobs.get_job(session, job_id, lock=True)
+            if job.status not in ("queued", "waiting"):
+                return False
+            fail_job(session, job, error, now)
+            return True
+
+        return await self.db.write(tx)
 
     async def _run(self) -> None:
         while True:

@@ -1,0 +1,63 @@
+"""The built web page: its files, its routes, and the link with a token that opens it."""
+
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+
+from app.api.auth import COOKIE
+from app.api.deps import PlatformDep
+from app.core.errors import PlatformError
+
+router = APIRouter(include_in_schema=False)
+DIST = Path(__file__).parents[3] / "frontend" / "dist"
+POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+WEEK = 7 * 24 * 3600
+
+
+@router.get("/{path:path}")
+async def page(path: str, request: Request, platform: PlatformDep) -> Response:
+    """A file of the page; any other path that no API has is a route of the page's own.
+
+    Raises:
+        PlatformError: NOT_FOUND under /api, and where the page was not built.
+    """
+    token = request.query_params.get("token")
+    if token is not None:
+        return _open(request, platform.guard.login(token))
+    if path.startswith(("api/", "ws/", "assets/")) and not _file(path).is_file():
+        raise PlatformError.from_code("NOT_FOUND", {"resource_type": "path", "resource_id": f"/{path}"})
+    file = _file(path)
+    if not file.is_file():
+        file = DIST / "index.html"
+    if not file.is_file():
+        details = {"resource_type": "web page", "resource_id": "frontend/dist (run `make page`)"}
+        raise PlatformError.from_code("NOT_FOUND", details)
+    fingerprinted = path.startswith("assets/")
+    cache = "public, max-age=31536000, immutable" if fingerprinted else "no-cache"
+    return FileResponse(file, headers={**HEADERS, "Cache-Control": cache})
+
+
+def _file(path: str) -> Path:
+    """The file of the built page that `path` names; nothing outside its folder."""
+    wanted = (DIST / path).resolve()
+    return wanted if wanted.is_relative_to(DIST.resolve()) else DIST / "index.html"
+
+
+def _open(request: Request, session: str | None) -> Response:
+    """Takes the token out of the address and puts a session cookie in its place."""
+    rest = request.url.remove_query_params("token")
+    target = rest.path + (f"?{rest.query}" if rest.query else "")
+    response = RedirectResponse(target if session else "/login?wrong=1", 303, headers={"Cache-Control": "no-store"})
+    if session:
+        secure = request.url.scheme == "https"
+        response.set_cookie(COOKIE, session, max_age=4 * WEEK, httponly=True, samesite="strict", secure=secure, path="/")
+    return response

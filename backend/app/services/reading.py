@@ -1,0 +1,74 @@
+"""Looking at jobs: rows in, what the API shows out."""
+
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.models import Attempt
+from app.db.repositories import jobs
+from app.db.session import Database
+from app.services.views import artifact_view, attempt_view, epoch_view, job_view, log_view
+
+
+class JobReader:
+    """Everything that can be asked about jobs. Asking for an unknown job raises NOT_FOUND."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    async def job(self, job_id: str) -> dict[str, Any]:
+        """One job."""
+
+        async def look(session: AsyncSession) -> dict[str, Any]:
+            job = await jobs.get_job(session, job_id)
+            attempt = await session.get(Attempt, (job_id, job.attempt)) if job.attempt else None
+            return job_view(job, attempt.heard_at if attempt else None)
+
+        return await self.db.read(look)
+
+    async def page(self, wanted: jobs.JobFilter, limit: int, cursor: str | None) -> dict[str, Any]:
+        """One page of jobs, newest first."""
+
+        async def look(session: AsyncSession) -> dict[str, Any]:
+            rows, following, total = await jobs.list_jobs(session, wanted, limit=limit, cursor=cursor)
+            return {"items": [job_view(job) for job in rows], "next_cursor": following, "total": total}
+
+        return await self.db.read(look)
+
+    async def attempts(self, job_id: str) -> dict[str, Any]:
+        """All attempts of a job, oldest first."""
+
+        async def look(session: AsyncSession) -> dict[str, Any]:
+            await jobs.get_job(session, job_id)
+            return {"items": [attempt_view(attempt) for attempt in await jobs.attempts_of(session, job_id)]}
+
+        return await self.db.read(look)
+
+    async def logs(self, job_id: str, attempt: int | None, after: int, limit: int) -> dict[str, Any]:
+        """Up to `limit` pieces of log after sequence number `after`; `next` continues, None at the present end."""
+
+        async def look(session: AsyncSession) -> dict[str, Any]:
+            await jobs.get_job(session, job_id)
+            found = await jobs.log_events(session, job_id, attempt=attempt, after=after, limit=limit)
+            following = found[-1].seq if len(found) == limit else None
+            return {"items": [log_view(event) for event in found], "next": following}
+
+        return await self.db.read(look)
+
+    async def metrics(self, job_id: str) -> dict[str, Any]:
+        """The figures of every finished epoch."""
+
+        async def look(session: AsyncSession) -> dict[str, Any]:
+            await jobs.get_job(session, job_id)
+            return {"items": [epoch_view(event) for event in await jobs.epoch_events(session, job_id)]}
+
+        return await self.db.read(look)
+
+    async def artifacts(self, job_id: str) -> dict[str, Any]:
+        """The newest version of every file of a job."""
+
+        async def look(session: AsyncSession) -> dict[str, Any]:
+            await jobs.get_job(session, job_id)
+            return {"items": [artifact_view(artifact) for artifact in await jobs.artifacts_of(session, job_id)]}
+
+        return await self.db.read(look)

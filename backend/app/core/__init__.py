@@ -1,1 +1,1 @@
-"""The error handling itself: taxonomy, registry, classification, retry, breaker, the one way out. Imports nothing else of app."""
+"""The error handling: taxonomy, registry, classification, retry, breaker, the way out. Imports nothing else of app."""

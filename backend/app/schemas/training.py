@@ -32,9 +32,7 @@ class TrainingConfig(BaseModel):
     device: str = Field(default="auto", max_length=40, description="auto, cpu, or GPU numbers such as 0 or 0,1")
     patience: int | None = Field(default=None, ge=0, description="Epochs without progress before stopping early")
     max_duration_s: int | None = Field(default=None, ge=1, le=60 * 60 * 24 * 60, description="Time limit in seconds")
-    settings: dict[str, Any] = Field(
-        default_factory=dict, description="Further settings of the framework, by its names"
-    )
+    settings: dict[str, Any] = Field(default_factory=dict, description="Further settings of the framework, by its names")
     exclude_invalid_files: bool = Field(default=False, description="Train without the files the report found broken")
     val_fraction: float | None = Field(
         default=None,

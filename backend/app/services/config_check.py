@@ -122,8 +122,6 @@ def task_error(
     return PlatformError.from_code(
         "MODEL_DATA_MISMATCH",
         {"model": config["model"], "model_task": task, "dataset_task": dataset_task, "suggestions": close},
-        errors=[
-            FieldError("#/model", "task", f"`{config['model']}` is for {task}, the data set is for {dataset_task}")
-        ],
+        errors=[FieldError("#/model", "task", f"`{config['model']}` is for {task}, the data set is for {dataset_task}")],
         fixes=[replace_fix("/model", name, f"Use {name}") for name in close],
     )

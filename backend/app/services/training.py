@@ -55,9 +55,7 @@ class TrainingService:
                 raise errors[0] if len(errors) == 1 else _all_in_one(errors)
             job = await self._new_job(session, config, known, now)
             if idempotency_key is not None:
-                session.add(
-                    Idempotency(key=idempotency_key, request_hash=_digest(config), job_id=job.id, created_at=now)
-                )
+                session.add(Idempotency(key=idempotency_key, request_hash=_digest(config), job_id=job.id, created_at=now))
             return job.id
 
         async def once(session: AsyncSession) -> str:

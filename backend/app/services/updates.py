@@ -66,9 +66,7 @@ class UpdateService:
             self.ended(job_id)
         return answer
 
-    async def _take(
-        self, session: AsyncSession, job: Job, attempt: Attempt, update: TrainingUpdate, now: datetime
-    ) -> int:
+    async def _take(self, session: AsyncSession, job: Job, attempt: Attempt, update: TrainingUpdate, now: datetime) -> int:
         seq = attempt.last_agent_seq + 1 if update.seq is None else update.seq
         if seq <= attempt.last_agent_seq:
             return 0
@@ -105,9 +103,7 @@ class UpdateService:
         job.progress = progress
         job.updated_at = at
 
-    async def _ended(
-        self, session: AsyncSession, job: Job, attempt: Attempt, update: TrainingUpdate, at: datetime
-    ) -> None:
+    async def _ended(self, session: AsyncSession, job: Job, attempt: Attempt, update: TrainingUpdate, at: datetime) -> None:
         attempt.started_at = attempt.started_at or at
         if update.status == "succeeded":
             attempt.status = transition(ATTEMPT_STATES, attempt.status, "succeeded")

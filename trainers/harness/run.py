@@ -1,0 +1,108 @@
+"""Runs a trainer's main function and makes sure that whatever ends it is recorded."""
+
+import faulthandler
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from trainers.harness.failure import EXIT_CANCELLED, EXIT_DONE, EXIT_PREEMPTED, FailureRecord, exit_code
+from trainers.harness.reporter import Reporter
+
+
+class Stopped(BaseException):
+    """The training was asked to stop; it passes through handlers of ordinary exceptions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What one attempt has to do and where; paths are None where there is none."""
+
+    folder: Path
+    config: dict[str, Any]
+    dataset: dict[str, Any]
+    dataset_dir: Path
+    weights: Path | None
+    resume: Path | None
+    resume_epoch: int
+    reporter: Reporter
+
+    @property
+    def work(self) -> Path:
+        """The folder for the framework's own files."""
+        return self.folder / "work"
+
+
+def _path(name: str) -> Path | None:
+    value = os.environ.get(name)
+    return Path(value) if value else None
+
+
+def load(folder: Path) -> Assignment:
+    """The assignment that the agent laid down in the attempt's folder and the environment."""
+    spec = json.loads((folder / "spec.json").read_text())
+    return Assignment(
+        folder=folder,
+        config=spec["config"],
+        dataset=spec["dataset"],
+        dataset_dir=Path(os.environ["VTP_DATASET_DIR"]),
+        weights=_path("VTP_WEIGHTS"),
+        resume=_path("VTP_RESUME"),
+        resume_epoch=int((spec.get("resume") or {}).get("epoch") or 0),
+        reporter=Reporter(folder),
+    )
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    # A second signal must not interrupt the writing down of the first.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Stopped
+
+
+def _stopped_exit(folder: Path) -> int:
+    """Cancelled where the agent says that it did it for the user; else the machine is being taken away."""
+    try:
+        reason = (folder / "killed_by").read_text().strip()
+    except OSError:
+        reason = ""
+    return EXIT_CANCELLED if reason in ("cancel", "timeout") else EXIT_PREEMPTED
+
+
+def run(train: Callable[[Assignment], None], describe: Callable[[], dict[str, Any]]) -> None:
+    """Entry point of every ``train.py``: ``--describe`` prints what the framework offers, else the attempt is carried out.
+
+    The process ends with the documented exit code; a failure lies in ``error.json`` before that.
+    """
+    if sys.argv[1:] == ["--describe"]:
+        print(json.dumps(describe()))  # noqa: T201 - this is its output
+        return
+    faulthandler.enable()
+    folder = Path(os.environ["VTP_ATTEMPT_DIR"])
+    assignment = load(folder)
+    record = FailureRecord(folder)
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        train(assignment)
+    except Stopped:
+        record.drop()
+        _leave(_stopped_exit(folder))
+    except BaseException as error:  # noqa: BLE001 - the last place where anything can be known of it
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        code = record.write(error, assignment.reporter, assignment.dataset_dir, assignment.config)
+        traceback.print_exc()
+        _leave(exit_code(code))
+    record.drop()
+    _leave(EXIT_DONE)
+
+
+def _leave(code: int) -> None:
+    """Ends the process at once: threads and children of a framework that hang must not keep it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -12,7 +12,7 @@ DESCRIBE_SECONDS = 120
 
 @dataclass(frozen=True, slots=True)
 class Framework:
-    """One trainer: its name, how it is started, and how it describes itself (`available` false with a `reason` if it cannot)."""
+    """One trainer: its name, how it is started, and how it describes itself (`available`, `reason`)."""
 
     name: str
     folder: Path

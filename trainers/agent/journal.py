@@ -68,6 +68,15 @@ def read_events(path: Path, offset: int) -> Events:
     return Events(updates, end, result)
 
 
+def last_result(path: Path) -> dict[str, Any] | None:
+    """The result that stands at the end of a journal, None where there is none."""
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return None
+    return read_events(path, max(0, size - READ_BYTES)).result
+
+
 def clean(text: str) -> str:
     """Output as a person reads it: no terminal codes, and of a line that was drawn over only what stood last."""
     plain = _ANSI.sub("", text).replace("\r\n", "\n")

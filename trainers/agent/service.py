@@ -177,12 +177,7 @@ def application(agent: Agent, secret: str, *, stop_trainings: bool = False) -> S
             return refuse(401, "INVALID_TOKEN", "the agent's secret is wrong or missing")
         if request.method == "GET":
             items = [
-                {
-                    "job_id": key[0],
-                    "attempt": key[1],
-                    "state": "running" if held.busy else "delivering",
-                    "pid": held.process.pid,
-                }
+                {"job_id": key[0], "attempt": key[1], "busy": held.busy, "pid": held.process.pid}
                 for key, held in agent.supervisors.items()
             ]
             return JSONResponse({"items": items})

@@ -14,7 +14,7 @@ from trainers.agent import evidence, fetch
 from trainers.agent.backend import Backend, BackendAway, BackendRefuses
 from trainers.agent.delivery import Delivery, back_off
 from trainers.agent.frameworks import Framework
-from trainers.agent.journal import read_events, read_log
+from trainers.agent.journal import last_result, read_events, read_log
 from trainers.agent.outbox import Key, Outbox
 from trainers.agent.process import AttemptProcess, environment
 
@@ -77,11 +77,8 @@ class Supervisor:
     async def _supervise(self, delivering: asyncio.Task[None]) -> None:
         if not self.busy:
             return
-        if not self.process.started():
-            # The whole journal is read again where the agent was killed before: results are not kept in memory.
-            if not await self._prepare(delivering):
-                return
-        self._result = read_events(self.folder / "events.jsonl", 0).result
+        if not self.process.started() and not await self._prepare(delivering):
+            return
         while not (self.delivery.final or delivering.done()):
             ended = self.process.ended()
             self._read(ended=ended)
@@ -204,8 +201,10 @@ class Supervisor:
         ended = evidence.read_json(self.folder / "exit.json") or {}
         at = str(ended.get("at") or stamp())
         killed = (self.folder / "killed_by").read_text().strip() if (self.folder / "killed_by").exists() else None
-        if ended.get("exit_code") == 0 and self._result is not None:
-            self._append([{"status": "succeeded", "at": at, "result": self._result}], ended=True)
+        # An agent that was killed after it had read the result finds it at the journal's end again.
+        result = self._result or last_result(self.folder / "events.jsonl")
+        if ended.get("exit_code") == 0 and result is not None:
+            self._append([{"status": "succeeded", "at": at, "result": result}], ended=True)
             return
         found = evidence.collect(
             self.folder,

@@ -75,7 +75,7 @@ class Hub:
                 batch = channel.after(seq) if ready else None
                 if batch is None:
                     batch = await self._replay(db, job_id, seq)
-                for seq, body in batch:  # noqa: B020 - the last one sent is where to go on
+                for seq, body in batch:
                     yield body
                 if batch:
                     continue

@@ -90,7 +90,7 @@ class LocalDriver:
             except PlatformError as error:
                 logger.error("driver round failed", code=error.code, error=error.message)
                 track_error(error, "driver")
-            except Exception as error:  # noqa: BLE001 - the loop must outlive a bug in one round
+            except Exception as error:
                 logger.exception("driver round failed")
                 track_error(UnexpectedError(error), "driver")
             with suppress(TimeoutError):

@@ -1,0 +1,101 @@
+"""`vtp datasets …`: bring images, see what is wrong with them."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.client import Api
+from app.cli.output import EXIT_USER, Output
+
+cli = typer.Typer(help="Bring images, see what is wrong with them.", no_args_is_help=True)
+DatasetId = Annotated[str, typer.Argument(metavar="DATASET")]
+POLL_SECONDS = 0.2
+
+
+def _wait(api: Api, dataset: dict[str, Any]) -> dict[str, Any]:
+    while dataset["status"] == "checking":
+        time.sleep(POLL_SECONDS)
+        dataset = api.call("GET", f"/datasets/{dataset['dataset_id']}")
+    return dataset
+
+
+def _told(output: Output, dataset: dict[str, Any]) -> int:
+    if output.as_json:
+        output.data(dataset)
+    else:
+        output.text(dataset["dataset_id"])
+        counts = ", ".join(f"{count} {split}" for split, count in dataset["counts"].items() if count)
+        output.note(f"{dataset['status']}: {dataset['task'] or 'unknown task'}, {counts or 'no images'}")
+    if dataset["error"] is None:
+        return 0
+    output.error(dataset["error"], f"vtp datasets show {dataset['dataset_id']}")
+    return EXIT_USER
+
+
+@cli.command("add")
+def add(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A zip: YOLO detection or one folder a class.", exists=True, dir_okay=False)],
+    name: Annotated[str | None, typer.Option("--name", help="Default: the file's name.")] = None,
+) -> int:
+    """Upload a zip and check it; exit code 3 where it cannot be trained on as it is."""
+    api = Api()
+    created = api.upload("/datasets", file, {"name": name or file.stem}, "application/zip")
+    return _told(context.obj, _wait(api, created))
+
+
+@cli.command("sample")
+def sample(
+    context: typer.Context,
+    which: Annotated[str, typer.Argument(help="digits-classify, digits-detect or digits-broken.")] = "digits-classify",
+    name: Annotated[str | None, typer.Option("--name")] = None,
+) -> int:
+    """Take in a sample set that ships with vtp."""
+    api = Api()
+    created = api.call("POST", "/datasets/samples", json={"sample": which, "dataset_id": name})
+    return _told(context.obj, _wait(api, created))
+
+
+@cli.command("list")
+def list_datasets(context: typer.Context) -> None:
+    """List data sets, newest first."""
+    output: Output = context.obj
+    found = Api().call("GET", "/datasets")
+    rows = [
+        (item["dataset_id"], item["status"], item["task"], len(item["classes"]), item["counts"].get("train"),
+         item["counts"].get("val"), item["error"]["message"] if item["error"] else "")
+        for item in found["items"]
+    ]  # fmt: skip
+    output.result(found, ("DATA SET", "STATUS", "TASK", "CLASSES", "TRAIN", "VAL", "PROBLEM"), rows)
+    if not rows:
+        output.note("no data sets; add one with: vtp datasets add FILE.zip, or vtp datasets sample")
+
+
+@cli.command("show")
+def show(context: typer.Context, dataset_id: DatasetId) -> None:
+    """Show a data set and every problem found in it."""
+    output: Output = context.obj
+    report = Api().call("GET", f"/datasets/{dataset_id}/report")
+    if output.as_json:
+        output.data(report)
+        return
+    output.text(f"{report['dataset_id']}  {report['status']}  {report['task']}  {len(report['classes'])} classes")
+    for group in report["problems"]:
+        output.text(f"{group['severity']}: {group['title']}: {group['count']}")
+        for item in group["items"][:10]:
+            line = f":{item['line']}" if item["line"] else ""
+            output.text(f"    {item['file']}{line}  {item['detail']}")
+        if group["count"] > 10:
+            output.text(f"    … and {group['count'] - 10} more")
+    if report["error"]:
+        output.error(report["error"])
+
+
+@cli.command("remove")
+def remove(context: typer.Context, dataset_id: DatasetId) -> None:
+    """Remove a data set that no open job uses."""
+    output: Output = context.obj
+    Api().call("DELETE", f"/datasets/{dataset_id}")
+    output.note(f"{dataset_id} removed")

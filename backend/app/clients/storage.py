@@ -1,0 +1,148 @@
+"""Objects: a folder by default, S3 by address. What the storage library raises ends here."""
+
+import hashlib
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import obstore
+from obstore import exceptions
+from obstore.store import LocalStore, MemoryStore, from_url
+
+from app.core.errors import PlatformError, StorageError
+from app.core.retry import retry_s3
+
+CHUNK = 1 << 18
+DISK_FULL_TEXTS = ("no space left", "disk quota", "os error 28", "os error 122")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What was written: SHA-256 in hexadecimal, size in bytes."""
+
+    sha256: str
+    size: int
+
+
+class Storage:
+    """A tree of objects. Keys are relative paths with ``/``.
+
+    Every method raises NOT_FOUND for a missing object, DISK_FULL where there is no room, STORAGE_ERROR for the rest.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        if url == "memory:":
+            self._store: Any = MemoryStore()
+        elif url.startswith("file:"):
+            folder = Path(url.removeprefix("file://").removeprefix("file:"))
+            folder.mkdir(parents=True, exist_ok=True)
+            self._store = LocalStore(folder)
+        else:
+            self._store = from_url(url)
+
+    async def put_stream(self, key: str, content: AsyncIterator[bytes]) -> Stored:
+        """Writes an object from a stream, whole or not at all."""
+        digest, size = hashlib.sha256(), 0
+
+        async def counted() -> AsyncIterator[bytes]:
+            nonlocal size
+            async for chunk in content:
+                digest.update(chunk)
+                size += len(chunk)
+                yield chunk
+
+        with storage_errors("put", key):
+            await obstore.put_async(self._store, key, counted())
+        return Stored(digest.hexdigest(), size)
+
+    @retry_s3()
+    async def put_bytes(self, key: str, content: bytes) -> None:
+        """Writes a small object."""
+        with storage_errors("put", key):
+            await obstore.put_async(self._store, key, content)
+
+    @retry_s3()
+    async def put_blob_file(self, sha256: str, path: Path) -> None:
+        """Keeps a file under its content's SHA-256; the same content is stored once."""
+        key = blob_key(sha256)
+        if not await self.exists(key):
+            with storage_errors("put", key):
+                await obstore.put_async(self._store, key, path)
+
+    async def put_blob(self, content: AsyncIterator[bytes]) -> tuple[str, int]:
+        """Keeps a stream under its SHA-256; returns that and the size in bytes."""
+        scratch = f"uploads/{uuid.uuid4().hex}"
+        stored = await self.put_stream(scratch, content)
+        with storage_errors("rename", scratch):
+            await obstore.rename_async(self._store, scratch, blob_key(stored.sha256), overwrite=True)
+        return stored.sha256, stored.size
+
+    async def get_blob(self, sha256: str) -> AsyncIterator[bytes]:
+        """The content kept under a SHA-256, in pieces."""
+        return await self.get_stream(blob_key(sha256))
+
+    @retry_s3()
+    async def get_stream(self, key: str) -> AsyncIterator[bytes]:
+        """An object's content in pieces; a missing object is told before the first."""
+        with storage_errors("get", key):
+            found = await obstore.get_async(self._store, key)
+
+        async def pieces() -> AsyncIterator[bytes]:
+            with storage_errors("get", key):
+                async for piece in found.stream(min_chunk_size=CHUNK):
+                    yield bytes(piece)
+
+        return pieces()
+
+    @retry_s3()
+    async def read_bytes(self, key: str) -> bytes:
+        """A small object's content."""
+        with storage_errors("get", key):
+            found = await obstore.get_async(self._store, key)
+            return bytes(await found.bytes_async())
+
+    async def exists(self, key: str) -> bool:
+        """Whether there is such an object."""
+        try:
+            with storage_errors("head", key):
+                await obstore.head_async(self._store, key)
+        except PlatformError as error:
+            if error.code == "NOT_FOUND":
+                return False
+            raise
+        return True
+
+    async def delete_tree(self, prefix: str) -> None:
+        """Removes all objects below a prefix; none is fine."""
+        with storage_errors("delete", prefix):
+            async for page in obstore.list(self._store, prefix):
+                await obstore.delete_async(self._store, [item["path"] for item in page])
+
+
+def blob_key(sha256: str) -> str:
+    """Where content with this SHA-256 is kept."""
+    return f"blobs/{sha256[:2]}/{sha256}"
+
+
+@contextmanager
+def storage_errors(operation: str, key: str) -> Iterator[None]:
+    """Turns what the storage library raises into platform errors.
+
+    Raises:
+        PlatformError: NOT_FOUND, DISK_FULL.
+        StorageError: anything else the library raised.
+    """
+    try:
+        yield
+    except (exceptions.NotFoundError, FileNotFoundError) as error:
+        raise PlatformError.from_code(
+            "NOT_FOUND", {"resource_type": "object", "resource_id": key.rsplit("/", 1)[-1]}, cause=error
+        ) from error
+    except (exceptions.BaseError, OSError) as error:
+        if any(text in str(error).lower() for text in DISK_FULL_TEXTS):
+            raise PlatformError.from_code("DISK_FULL", cause=error) from error
+        raise StorageError(operation, "storage", key, error) from error

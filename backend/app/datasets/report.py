@@ -1,0 +1,124 @@
+"""From problems to a verdict: may the data set be trained on, and if not, what would help. Pure."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.core.errors import Fix, PlatformError
+from app.datasets.layout import Layout
+from app.datasets.validate import IMAGE_PROBLEMS, LABEL_PROBLEMS, TITLES, Problem, severity
+
+FIRST_ITEMS = 100
+MOST_EXCLUDED = 0.2
+"""Leaving out more than this share of the images would train on another data set than the user thinks."""
+VAL_FRACTION = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What follows from a report: the refusal, if any, and the images that training can do without (None: it cannot)."""
+
+    code: str | None
+    details: str
+    excludable: tuple[str, ...] | None
+    why_not: str | None
+    needs_split: bool
+
+
+def spoiled(problems: Sequence[Problem]) -> list[str]:
+    """Images that an error makes useless, in order."""
+    kinds = IMAGE_PROBLEMS | LABEL_PROBLEMS
+    return sorted({problem.image for problem in problems if problem.image and problem.problem in kinds})
+
+
+def sound_without(layout: Layout, bad: Sequence[str]) -> str | None:
+    """Why training without the images `bad` would not be sound; None where it is."""
+    gone = set(bad)
+    rest = [item for item in layout.items if item.path not in gone]
+    if len(gone) > MOST_EXCLUDED * len(layout.items):
+        return f"{len(gone)} of {len(layout.items)} images are affected, more than {MOST_EXCLUDED:.0%}"
+    if not any(item.split == "train" for item in rest):
+        return "no training image would be left"
+    if layout.split_known and not any(item.split == "val" for item in rest):
+        return "no validation image would be left"
+    lost = {item.class_name for item in layout.items} - {item.class_name for item in rest if item.split == "train"}
+    if layout.task == "classify" and lost:
+        return f"class `{sorted(map(str, lost))[0]}` would have no training image left"
+    return None
+
+
+def judge(layout: Layout, problems: Sequence[Problem]) -> Verdict:
+    """The verdict on a data set."""
+    counts = Counter(problem.problem for problem in problems)
+    errors = {kind: count for kind, count in counts.items() if severity(kind) == "error"}
+    needs_split = "no_validation_split" in errors
+    bad = spoiled(problems)
+    why_not = sound_without(layout, bad) if bad else None
+    if not errors:
+        return Verdict(None, "", None, None, needs_split=False)
+    images = sum(counts[kind] for kind in IMAGE_PROBLEMS)
+    if "no_images" in errors:
+        return Verdict("DATASET_INVALID_FORMAT", "no training images", None, None, needs_split)
+    if images:
+        details = f"{images} image{'s' if images > 1 else ''} cannot be read"
+        return Verdict("DATASET_BROKEN", details, None if why_not else tuple(bad), why_not, needs_split)
+    labels = sum(counts[kind] for kind in LABEL_PROBLEMS)
+    if labels:
+        details = f"{labels} label row{'s' if labels > 1 else ''} {'are' if labels > 1 else 'is'} wrong"
+        return Verdict("DATASET_INVALID_FORMAT", details, None if why_not else tuple(bad), why_not, needs_split)
+    return Verdict("DATASET_INVALID_FORMAT", "there are no validation images", None, None, needs_split)
+
+
+def fixes_of(verdict: Verdict) -> list[Fix]:
+    """What can be done about a refusal, as patches on a job's configuration."""
+    found = []
+    if verdict.excludable:
+        count = len(verdict.excludable)
+        label = f"Train without {'this file' if count == 1 else f'these {count} files'}"
+        patch = {"op": "add", "path": "/exclude_invalid_files", "value": True}
+        found.append(Fix("exclude-invalid-files", label, "safe", (patch,)))
+    if verdict.needs_split:
+        label = f"Hold back {VAL_FRACTION:.0%} of the training images for validation"
+        patch = {"op": "add", "path": "/val_fraction", "value": VAL_FRACTION}
+        found.append(Fix("hold-back-validation", label, "review", (patch,)))
+    return found
+
+
+def error_of(verdict: Verdict, layout_format: str, dataset_id: str) -> PlatformError | None:
+    """The refusal as an error with its fixes; None where there is none."""
+    if verdict.code is None:
+        return None
+    details: dict[str, Any] = {
+        "details": verdict.details,
+        "format": {"yolo": "YOLO", "imagefolder": "ImageFolder"}[layout_format],
+        "dataset_id": dataset_id,
+        "excludable": len(verdict.excludable) if verdict.excludable else None,
+    }
+    return PlatformError.from_code(verdict.code, details, fixes=fixes_of(verdict))
+
+
+def grouped(problems: Sequence[Problem], thumbnails: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The problems as a report shows them: errors first, by kind, the first 100 items of each."""
+    by_kind: dict[str, list[Problem]] = defaultdict(list)
+    for problem in problems:
+        by_kind[problem.problem].append(problem)
+    order = list(TITLES)
+    return [
+        {
+            "problem": kind,
+            "severity": severity(kind),
+            "title": TITLES[kind][1],
+            "count": len(by_kind[kind]),
+            "items": [
+                {
+                    "file": problem.file,
+                    "line": problem.line,
+                    "detail": problem.detail,
+                    "thumbnail": thumbnails.get(problem.image or ""),
+                }
+                for problem in by_kind[kind][:FIRST_ITEMS]
+            ],
+        }
+        for kind in sorted(by_kind, key=order.index)
+    ]

@@ -1,0 +1,5 @@
+"""Runs the agent: ``python -m trainers.agent``."""
+
+from trainers.agent.service import main
+
+main()

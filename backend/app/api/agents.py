@@ -19,7 +19,7 @@ async def report_agent(agent_id: str, report: AgentReport, platform: PlatformDep
 @router.get("/agents", dependencies=[UserDep])
 async def list_agents(platform: PlatformDep) -> dict[str, Any]:
     """All agents, with what they offer and whether they were heard of lately."""
-    return {"items": await platform.agents.list()}
+    return {"items": await platform.agents.list_all()}
 
 
 @router.get("/frameworks", dependencies=[UserDep])

@@ -41,7 +41,7 @@ async def add_sample(wanted: SampleRequest, platform: PlatformDep) -> dict[str, 
 @router.get("", dependencies=[UserDep])
 async def list_datasets(platform: PlatformDep) -> dict[str, Any]:
     """All data sets, newest first."""
-    return {"items": await platform.datasets.list()}
+    return {"items": await platform.datasets.list_all()}
 
 
 @router.get("/{dataset_id}", dependencies=[UserDep])

@@ -30,7 +30,7 @@ async def ready(platform: PlatformDep) -> dict[str, str]:
 @router.get("/system/status", dependencies=[UserDep])
 async def status(platform: PlatformDep) -> dict[str, Any]:
     """Version, agents, open jobs and free disk, for page and command line."""
-    agents = await platform.agents.list()
+    agents = await platform.agents.list_all()
     disk = shutil.disk_usage(platform.settings.home)
     return {
         "version": __version__,

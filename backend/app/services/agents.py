@@ -40,7 +40,7 @@ class AgentService:
         self.news()
         return answer
 
-    async def list(self) -> list[dict[str, Any]]:
+    async def list_all(self) -> list[dict[str, Any]]:
         """Every agent, with how busy it is and whether it was heard of lately."""
         alive_since = self.clock() - self.alive_for
 

@@ -19,7 +19,6 @@ from app.core.metrics import track_error
 from app.core.tracing import set_trace_id
 from app.datasets.intake import Examined, examine
 from app.datasets.plan import Plan, make_plan, tar_stream
-from app.datasets.report import VAL_FRACTION
 from app.datasets.unpack import Limits
 from app.db.models import Dataset
 from app.db.repositories import jobs
@@ -202,7 +201,7 @@ class DatasetService:
         """
         return dataset_view(await self._row(dataset_id))
 
-    async def list(self) -> list[dict[str, Any]]:
+    async def list_all(self) -> list[dict[str, Any]]:
         """All data sets, newest first."""
 
         async def look(session: AsyncSession) -> list[dict[str, Any]]:
@@ -284,7 +283,7 @@ class DatasetService:
         if key not in self._plans:
             manifest = orjson.loads(await self.storage.read_bytes(f"datasets/{dataset_id}/manifest.json"))
             plan = make_plan(
-                manifest, exclude=manifest["spoiled"] if exclude else (), val_fraction=share or VAL_FRACTION, seed=seed
+                manifest, exclude=manifest["spoiled"] if exclude else (), val_fraction=share, seed=seed
             )
             self._plans = dict(list(self._plans.items())[-15:]) | {key: plan}
         return self._plans[key]

@@ -10,6 +10,10 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
+from app.core.fixes import fixes_for
+
+__all__ = ["ERROR_MESSAGES", "REGISTRY", "ErrorRow", "fill_texts", "fixes_for", "format_error_message"]
+
 OPTIONAL_PARTS = frozenset({"at_epoch", "by_signal", "did_you_mean", "first", "limit", "claimed"})
 """Placeholders that stand for a whole part of a sentence, or for nothing."""
 LONGEST_VALUE = 200
@@ -36,11 +40,12 @@ class ErrorRow:
     http: int | None = None
     neutral_message: str | None = None
     neutral_action: str | None = None
+    wait_helps: bool = False
 
     @property
     def retryable(self) -> bool:
         """Whether trying the same again can help."""
-        return self.type == "transient" or self.reaction in ("retry", "elsewhere")
+        return self.type == "transient" or self.reaction in ("retry", "elsewhere") or self.wait_helps
 
     def to_dict(self) -> dict[str, Any]:
         """The row as the API lists it."""
@@ -62,11 +67,14 @@ _FORMATTER = Formatter()
 
 def _value(value: object) -> str:
     """A value as a text shows it: short, on one line."""
-    if isinstance(value, float):
-        value = f"{value:g}"
-    elif isinstance(value, list | tuple | set):
-        value = ", ".join(str(item) for item in value)
-    text = " ".join(str(value).split())
+    try:
+        if isinstance(value, float):
+            value = f"{value:g}"
+        elif isinstance(value, list | tuple | set):
+            value = ", ".join(str(item) for item in value)
+        text = " ".join(str(value).split())
+    except Exception:  # noqa: BLE001 - the text of an error must come out, whatever a value's own methods raise
+        text = type(value).__name__
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
 
 
@@ -86,10 +94,15 @@ def _fill(template: str, neutral: str | None, values: Mapping[str, Any]) -> str:
     return "".join(filled)
 
 
+def fill_texts(row: ErrorRow, values: Mapping[str, Any]) -> tuple[str, str]:
+    """Message and suggested action of a row, filled with `values`; neutral wording where one is missing."""
+    return _fill(row.message, row.neutral_message, values), _fill(row.action, row.neutral_action, values)
+
+
 def format_error_message(error_code: str, **kwargs: Any) -> tuple[str, str]:
     """Message and suggested action of a code, filled with the given values.
 
     Total: an unknown code gives SYSTEM_ERROR's text, a missing value the neutral wording; nothing is raised.
     """
-    row = REGISTRY.get(error_code) or REGISTRY["SYSTEM_ERROR"]
-    return _fill(row.message, row.neutral_message, kwargs), _fill(row.action, row.neutral_action, kwargs)
+    row = REGISTRY.get(error_code) if isinstance(error_code, str) else None
+    return fill_texts(row or REGISTRY["SYSTEM_ERROR"], kwargs)

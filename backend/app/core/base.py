@@ -1,0 +1,214 @@
+"""What every error of the platform is; the classes are in `app.core.errors`."""
+
+import copyreg
+import pickle
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, ClassVar
+
+from app.core.error_messages import REGISTRY, ErrorRow, fill_texts
+from app.core.fixes import Fix
+
+
+class ErrorType(str, Enum):
+    """Error classification for automated handling."""
+
+    TRANSIENT = "transient"
+    PERMANENT = "permanent"
+    USER_ERROR = "user_error"
+    SYSTEM_ERROR = "system_error"
+
+
+class ErrorSeverity(str, Enum):
+    """Impact severity for alerting."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One wrong field of a request: a JSON pointer into it, a machine code, a sentence fragment."""
+
+    pointer: str
+    code: str
+    message: str
+
+
+_DEFAULT_USER_MESSAGES = {
+    ErrorType.TRANSIENT: "A temporary issue occurred. Please try again.",
+    ErrorType.PERMANENT: "Unable to complete the operation. Please check your configuration.",
+    ErrorType.USER_ERROR: "There was a problem with your request. Please review and try again.",
+    ErrorType.SYSTEM_ERROR: "An unexpected error occurred. Our team has been notified.",
+}
+
+
+class ForeignError(Exception):
+    """Stands for an exception that cannot be copied to another process: its type and its text."""
+
+
+class PlatformError(Exception):
+    """Base of all errors of the platform.
+
+    `code` is a key of the registry. `params` are the details the registry declares for it, `context` all details.
+    """
+
+    default_code: ClassVar[str] = "SYSTEM_ERROR"
+    codes: ClassVar[tuple[str, ...]] = ()
+    """Codes whose errors `from_code` makes of this class."""
+
+    _classes: ClassVar[dict[str, type["PlatformError"]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for code in cls.__dict__.get("codes", ()):
+            PlatformError._classes[code] = cls
+
+    def __init__(
+        self,
+        message: str,
+        error_type: ErrorType,
+        severity: ErrorSeverity = ErrorSeverity.MEDIUM,
+        user_message: str | None = None,
+        suggested_action: str | None = None,
+        context: dict[str, Any] | None = None,
+        original_exception: BaseException | None = None,
+        *,
+        code: str | None = None,
+        errors: Iterable[FieldError] = (),
+        fixes: Iterable[Fix] = (),
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.error_type = error_type
+        self.severity = severity
+        self.user_message = user_message or self._default_user_message()
+        self.suggested_action = suggested_action
+        self.context = dict(context or {})
+        self.original_exception = original_exception
+        self.code = code if code in REGISTRY else self.default_code
+        self.errors = tuple(errors)
+        self.fixes = tuple(fixes)
+        if original_exception is not None:
+            self.__cause__ = original_exception
+
+    @classmethod
+    def from_code(
+        cls,
+        code: str,
+        details: Mapping[str, Any] | None = None,
+        *,
+        errors: Iterable[FieldError] = (),
+        fixes: Iterable[Fix] = (),
+        cause: BaseException | None = None,
+    ) -> "PlatformError":
+        """The error of a registry code with its texts filled from `details`, of the class that stands for the code.
+
+        Total: a code that the registry does not know becomes UNKNOWN_FAILURE and is kept in ``context["claimed_code"]``.
+        """
+        context = {str(key): value for key, value in (details or {}).items()}
+        row = REGISTRY.get(code) if isinstance(code, str) else None
+        if row is None:
+            context["claimed_code"] = code
+            row = REGISTRY["UNKNOWN_FAILURE"]
+        user_message, action = fill_texts(row, context)
+        kind = PlatformError._classes.get(row.code, PlatformError)
+        # The classes' own constructors take other arguments; they only fill in what the registry knows here.
+        error = kind.__new__(kind)
+        PlatformError.__init__(
+            error,
+            message=f"{row.code}: {user_message}",
+            error_type=ErrorType(row.type),
+            severity=ErrorSeverity(row.severity),
+            user_message=user_message,
+            suggested_action=action,
+            context=context,
+            original_exception=cause,
+            code=row.code,
+            errors=errors,
+            fixes=fixes,
+        )
+        return error
+
+    def _default_user_message(self) -> str:
+        """A message for users by the kind of error."""
+        return _DEFAULT_USER_MESSAGES[self.error_type]
+
+    @property
+    def row(self) -> ErrorRow:
+        """The registry's row of this error's code."""
+        return REGISTRY[self.code]
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The details that may leave the platform: those the registry declares for the code."""
+        return {name: self.context[name] for name in self.row.params if self.context.get(name) is not None}
+
+    @property
+    def causer(self) -> str:
+        """Whose fault it is: user, data, platform, hardware, dependency or unknown."""
+        return self.row.causer
+
+    @property
+    def retryable(self) -> bool:
+        """Whether trying the same again can help."""
+        return self.error_type is ErrorType.TRANSIENT or (self.row.retryable and self.row.type != "transient")
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds to wait before the next try, where they are known."""
+        value = self.context.get("retry_after")
+        usable = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+        return float(value) if usable and value is not None else None
+
+    @property
+    def http_status(self) -> int:
+        """The HTTP status that answers this error."""
+        return self.row.http or 500
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, for logs and the database; never for users."""
+        return {
+            "error": {
+                "type": self.error_type.value,
+                "severity": self.severity.value,
+                "code": self.code,
+                "message": self.message,
+                "user_message": self.user_message,
+                "suggested_action": self.suggested_action,
+                "context": self.context,
+            }
+        }
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The constructors of the subclasses differ; state is what makes an error, so state is what is copied.
+        state = {**self.__dict__, "__cause__": _portable(self.__cause__)}
+        state["original_exception"] = _portable(self.original_exception)
+        state["context"] = {key: _portable(value) for key, value in self.context.items()}
+        return copyreg.__newobj__, (type(self), *self.args), state  # type: ignore[attr-defined]
+
+    def __setstate__(self, state: dict[str, Any] | None) -> None:
+        state = dict(state or {})
+        self.__cause__ = state.pop("__cause__", None)
+        self.__dict__.update(state)
+
+    def __copy__(self) -> "PlatformError":
+        twin = type(self).__new__(type(self), *self.args)
+        twin.__setstate__({**self.__dict__, "__cause__": self.__cause__})
+        return twin
+
+
+def _portable(value: Any) -> Any:
+    """`value` itself where it survives a copy to another process, what can be said of it otherwise."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    try:
+        pickle.loads(pickle.dumps(value))  # noqa: S301 - our own bytes of this moment
+    except Exception as error:  # noqa: BLE001 - whatever a foreign object's own methods raise, it cannot travel
+        kind = type(value).__name__
+        said = f"{kind}: {value}" if isinstance(value, BaseException) else f"{kind} ({type(error).__name__})"
+        return ForeignError(said) if isinstance(value, BaseException) else said
+    return value

@@ -68,6 +68,7 @@ class Told:
         self.task, self.reporter = task, task.reporter
         self.step = 0
         self.last_epoch = 0
+        self.epoch_open = False
         self.primary = PRIMARY[task.dataset["task"]]
 
     def attach(self, model: Any) -> None:
@@ -81,7 +82,7 @@ class Told:
 
     def on_train_epoch_start(self, _trainer: Any) -> None:
         """A new epoch."""
-        self.step = 0
+        self.step, self.epoch_open = 0, True
         self.reporter.phase("training")
 
     def on_train_batch_end(self, trainer: Any) -> None:
@@ -109,10 +110,10 @@ class Told:
         self.reporter.checkpoint(target, trainer.epoch + 1)
 
     def on_fit_epoch_end(self, trainer: Any) -> None:
-        """An epoch with its validation is done; the last validation of all comes here a second time."""
-        if trainer.epoch + 1 <= self.last_epoch:
+        """An epoch with its validation is done; the last validation of all comes here too, and is none."""
+        if not self.epoch_open:
             return
-        self.last_epoch = trainer.epoch + 1
+        self.epoch_open, self.last_epoch = False, trainer.epoch + 1
         told = {**trainer.label_loss_items(trainer.tloss), **(trainer.metrics or {})}
         self.reporter.epoch_end(
             epoch=self.last_epoch,

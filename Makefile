@@ -1,0 +1,57 @@
+# `make demo` runs the main job, `make test` passes the tests; each sets up all it needs.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+NPM = PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix frontend
+
+.PHONY: help setup setup-tests demo up test test-fast lint format corpus bench lock generate clean
+
+help: ## List what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+setup: ## Set up everything that running needs
+	@$(PYTHON) tools/setup.py demo
+
+setup-tests:
+	@$(PYTHON) tools/setup.py test
+
+demo: setup ## Bring images, train, fetch the weights, see a failure and its fix
+	@$(BIN)/python tools/demo.py
+
+up: setup ## Start the platform on this machine
+	@$(BIN)/vtp up
+
+test: setup-tests ## Run all tests
+	@$(NPM) run --silent test
+	@$(BIN)/pytest
+
+test-fast: setup-tests ## Run the tests that take no training and no browser
+	@$(BIN)/pytest -m "not slow and not e2e and not browser"
+
+lint: setup-tests ## Check style, types, import directions
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy backend/app/core backend/app/diagnosis
+	@$(BIN)/lint-imports
+	@$(NPM) run --silent lint
+	@$(NPM) run --silent typecheck
+
+format: setup-tests ## Bring the sources into form
+	@$(BIN)/ruff check --fix-only -q .
+	@$(BIN)/ruff format -q .
+	@$(NPM) run --silent format
+
+corpus: setup-tests ## Measure the diagnosis on labelled failures
+	@$(BIN)/python tools/corpus.py
+
+bench: setup-tests ## Measure what the platform costs
+	@$(BIN)/python benchmarks/bench_pipeline.py
+
+generate: setup-tests ## Write the files that are made from others
+	@$(BIN)/python tools/generate.py
+
+lock: setup-tests ## Renew the pins
+	@$(BIN)/python tools/lock.py
+
+clean: ## Remove all that set-up made
+	rm -rf .venv .make trainers/*/.venv frontend/node_modules frontend/dist samples/*.zip samples/digits-heldback

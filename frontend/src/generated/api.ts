@@ -1,0 +1,235 @@
+// The shapes of the REST and WebSocket interface, as backend/app/services/views.py and core/responses.py make them.
+
+export type Severity = "low" | "medium" | "high" | "critical";
+export type ErrorKind = "transient" | "permanent" | "user_error" | "system_error";
+
+export interface PatchStep {
+  op: "add" | "remove" | "replace";
+  path: string;
+  value?: unknown;
+}
+
+export interface Fix {
+  id: string;
+  label: string;
+  applicability: "safe" | "review" | "manual";
+  patch: PatchStep[];
+}
+
+export interface FieldProblem {
+  pointer: string;
+  code: string;
+  message: string;
+}
+
+export interface PublicError {
+  type: ErrorKind;
+  severity: Severity;
+  message: string;
+  suggested_action: string | null;
+  timestamp: string;
+  trace_id: string;
+  code: string;
+  title: string;
+  retryable: boolean;
+  retry_after: number | null;
+  params: Record<string, unknown>;
+  errors: FieldProblem[];
+  fixes: Fix[];
+  doc_url: string;
+  attempts_url: string | null;
+}
+
+export interface ErrorResponse {
+  error: PublicError;
+}
+
+export type Figure = number | "nan" | "inf" | "-inf";
+
+export interface Progress {
+  phase?: string;
+  waiting_for?: string;
+  epoch?: number;
+  epochs?: number;
+  step?: number;
+  steps?: number;
+  losses?: Record<string, Figure>;
+  metrics?: Record<string, Figure>;
+  lr?: Figure | null;
+  images_per_s?: number | null;
+  eta_s?: number | null;
+  memory?: { rss_bytes?: number | null; gpu_bytes?: number | null };
+  at?: string;
+}
+
+export type JobStatus =
+  | "queued"
+  | "starting"
+  | "running"
+  | "waiting"
+  | "cancelling"
+  | "succeeded"
+  | "failed"
+  | "cancelled";
+
+export interface TrainingConfig {
+  model: string;
+  dataset_id: string;
+  framework: string;
+  name: string | null;
+  epochs: number;
+  batch_size: number;
+  image_size: number | null;
+  lr0: number | null;
+  workers: number | null;
+  seed: number;
+  device: string;
+  patience: number | null;
+  max_duration_s: number | null;
+  settings: Record<string, unknown>;
+  exclude_invalid_files: boolean;
+  val_fraction: number | null;
+  weights_id: string | null;
+}
+
+export interface Job {
+  job_id: string;
+  name: string | null;
+  status: JobStatus;
+  framework: string;
+  model: string;
+  task: string | null;
+  dataset_id: string;
+  config: TrainingConfig;
+  created_at: string;
+  started_at: string | null;
+  finished_at: string | null;
+  attempt: number;
+  progress: Progress | null;
+  result: {
+    metrics: Record<string, Figure>;
+    primary: { name: string; value: number } | null;
+    epochs: number | null;
+    duration_s: number | null;
+  } | null;
+  error: PublicError | null;
+  retry_at: string | null;
+  heard_at: string | null;
+  retry_of: string | null;
+  retried_as: string | null;
+  last_seq: number;
+}
+
+export interface Attempt {
+  attempt: number;
+  status: string;
+  agent_id: string | null;
+  epoch: number | null;
+  created_at: string;
+  started_at: string | null;
+  finished_at: string | null;
+  wait_s: number | null;
+  exit: { code: number | null; signal: number | null } | null;
+  error: PublicError | null;
+  diagnosis: { code: string; confidence: number; entity: string | null; evidence: string[] } | null;
+  decision: { action: string; reason: string; patch: PatchStep[]; wait_s: number } | null;
+}
+
+export interface EpochFigures {
+  attempt: number;
+  epoch: number;
+  epochs: number;
+  losses: Record<string, Figure> | null;
+  metrics: Record<string, Figure> | null;
+  lr: Figure | null;
+  images_per_s: number | null;
+  memory: { rss_bytes?: number | null; gpu_bytes?: number | null } | null;
+  at: string;
+}
+
+export interface Artifact {
+  name: string;
+  attempt: number;
+  bytes: number;
+  sha256: string;
+  media_type: string;
+  role: "weights" | "checkpoint" | "plot" | "samples" | "table" | "log";
+  url: string;
+}
+
+export interface Dataset {
+  dataset_id: string;
+  name: string;
+  status: "checking" | "ready" | "invalid" | "failed";
+  task: string | null;
+  format: string | null;
+  classes: string[];
+  counts: Partial<Record<"train" | "val" | "test", number>>;
+  files: number;
+  bytes: number;
+  problems: Record<string, number>;
+  errors: number;
+  warnings: number;
+  excludable: number | null;
+  error: PublicError | null;
+  created_at: string;
+}
+
+export interface ProblemGroup {
+  problem: string;
+  severity: "error" | "warning";
+  title: string;
+  count: number;
+  items: { file: string; line: number | null; detail: string; thumbnail: string | null }[];
+}
+
+export interface Report extends Dataset {
+  fixes: Fix[];
+  why_not_excludable: string | null;
+}
+
+export interface DatasetReport extends Omit<Report, "problems"> {
+  problems: ProblemGroup[];
+}
+
+export interface Framework {
+  framework: string;
+  version: string;
+  agents: number;
+  models: { name: string; task: string; family: string; params: number | null }[];
+  defaults: Record<string, { epochs: number; batch_size: number; image_size: number }>;
+}
+
+export interface Agent {
+  agent_id: string;
+  name: string;
+  alive: boolean;
+  busy: number;
+  slots: number;
+  version: string;
+  last_seen_at: string;
+  frameworks: { framework: string; version: string | null; available: boolean; reason: string | null }[];
+}
+
+export interface SystemStatus {
+  version: string;
+  status: "ok" | "degraded";
+  agents: Agent[];
+  open_jobs: number;
+  disk: { free_bytes: number; total_bytes: number };
+}
+
+export interface Validation {
+  valid: boolean;
+  errors: PublicError[];
+  warnings: PublicError[];
+  config: (TrainingConfig & { task: string | null }) | null;
+}
+
+export type JobEvent =
+  | { type: "ready"; seq: number }
+  | { type: "state"; seq: number; at: string; attempt: number; status: JobStatus; reason?: string; retry_at?: string }
+  | ({ type: "progress"; seq: number; at: string; attempt: number; epoch_end?: boolean } & Progress)
+  | { type: "log"; seq: number; at: string; attempt: number; offset: number; text: string; dropped_bytes: number }
+  | { type: "error"; seq: number; at: string; attempt: number; fatal: boolean; error: PublicError }
+  | { type: "artifact" | "attempt"; seq: number; at: string; attempt: number };

@@ -1,0 +1,181 @@
+"""Sets up everything, from a fresh clone on: environments, sample sets, the web page, and for tests what they need.
+
+``python3 tools/setup.py demo`` or ``… test``. A step whose inputs have not changed since it was done is not done again.
+Standard library only: it is run by the system's Python.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+STAMPS = ROOT / ".make"
+VENV = ROOT / ".venv"
+BIN = VENV / "bin"
+TRAINERS = ("sklearn", "ultralytics")
+NODE_AT_LEAST = 20
+TAIL_LINES = 30
+
+
+class SetupFailed(Exception):
+    """A step could not be done; the message says which and what to do."""
+
+
+def run(command: Sequence[str | Path], folder: Path = ROOT, **variables: str) -> None:
+    """Runs a command quietly; its last output is shown only where it fails.
+
+    Raises:
+        SetupFailed: it ended with another code than 0.
+    """
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=folder,
+        env={**os.environ, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        tail = "\n".join(done.stdout.splitlines()[-TAIL_LINES:])
+        message = f"`{' '.join(map(str, command))}` failed with {done.returncode}:\n{tail}"
+        raise SetupFailed(message)
+
+
+def digest(paths: Sequence[Path], *more: str) -> str:
+    """A name for the contents of files and folders, and for further inputs."""
+    found = hashlib.sha256("\n".join((sys.version, str(ROOT), *more)).encode())
+    for path in paths:
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file() and "node_modules" not in file.parts and "dist" not in file.parts:
+                found.update(str(file.relative_to(ROOT)).encode() + file.read_bytes())
+    return found.hexdigest()
+
+
+def step(name: str, inputs: Sequence[Path], result: Path, work: Callable[[], None], *more: str) -> None:
+    """Does `work` unless it was done with the same inputs and its result is still there; says so with the time it took."""
+    stamp, wanted = STAMPS / name.replace(" ", "-"), digest(inputs, *more)
+    if stamp.exists() and stamp.read_text() == wanted and result.exists():
+        return
+    print(f"  {name} …", end="", flush=True)
+    started = time.monotonic()
+    work()
+    STAMPS.mkdir(exist_ok=True)
+    stamp.write_text(wanted)
+    print(f" {time.monotonic() - started:.0f} s", flush=True)
+
+
+def make_venv() -> None:
+    """The backend's environment with uv in it."""
+    try:
+        run([sys.executable, "-m", "venv", VENV])
+    except SetupFailed:
+        # Debian keeps the means to make environments in a package of its own.
+        shutil.rmtree(VENV, ignore_errors=True)
+        apt("python3-venv")
+        run([sys.executable, "-m", "venv", VENV])
+    run([BIN / "python", "-m", "pip", "install", "--quiet", "--require-hashes", "-r", "requirements/uv.lock"])
+
+
+def install(python: Path, lock: str) -> None:
+    """Installs the pins of a lock file."""
+    command = [BIN / "uv", "pip", "install", "--python", python, "--require-hashes", "-r", ROOT / "requirements" / lock]
+    run(command, UV_COMPILE_BYTECODE="1", UV_LINK_MODE="hardlink")
+
+
+def install_backend(lock: str) -> None:
+    """The backend's libraries, and the project itself."""
+    install(BIN / "python", lock)
+    run([BIN / "uv", "pip", "install", "--python", BIN / "python", "--no-deps", "--editable", ROOT])
+
+
+def install_trainer(name: str) -> None:
+    """A trainer's environment."""
+    venv = ROOT / "trainers" / name / ".venv"
+    run([BIN / "uv", "venv", "--clear", "--python", BIN / "python", venv])
+    install(venv / "bin" / "python", f"{name}.lock")
+
+
+def build_samples() -> None:
+    """The digits sample sets."""
+    python = ROOT / "trainers" / "sklearn" / ".venv" / "bin" / "python"
+    run([python, "tools/build_digits.py", "samples"])
+
+
+def npm() -> list[str]:
+    """How npm is called: the system's where Node is new enough, else one from a wheel."""
+    node = shutil.which("node")
+    if node and shutil.which("npm"):
+        told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
+        if told.startswith("v") and int(told[1:].split(".")[0]) >= NODE_AT_LEAST:
+            return ["npm"]
+    install(BIN / "python", "node.lock")
+    return [str(BIN / "npm")]
+
+
+def build_page() -> None:
+    """The web page, built from its sources."""
+    command = npm()
+    path = f"{BIN}{os.pathsep}{os.environ['PATH']}" if len(command) == 1 and command[0] != "npm" else os.environ["PATH"]
+    run([*command, "ci", "--no-audit", "--no-fund"], ROOT / "frontend", PATH=path)
+    run([*command, "run", "build"], ROOT / "frontend", PATH=path)
+
+
+def apt(*packages: str) -> None:
+    """Installs Debian packages, where this user may.
+
+    Raises:
+        SetupFailed: not on this system, or not as this user.
+    """
+    if os.geteuid() or not shutil.which("apt-get"):
+        message = f"please install: {' '.join(packages)}"
+        raise SetupFailed(message)
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    run(["apt-get", "update", "-qq"], **quiet)
+    run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages], **quiet)
+
+
+def find_browser() -> None:
+    """A Chromium for the tests of the page; without one they are skipped and say so."""
+    if any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
+        return
+    try:
+        apt("chromium")
+    except SetupFailed as error:
+        print(f"\n  no Chromium, the browser tests will be skipped: {error}", flush=True)
+
+
+def main() -> int:
+    """Does all steps for ``demo`` or ``test``; the exit code."""
+    tests = sys.argv[1:] == ["test"]
+    locks = ROOT / "requirements"
+    backend_lock = "dev.lock" if tests or (STAMPS / "backend-for-tests").exists() else "backend.lock"
+    started = time.monotonic()
+    try:
+        step("environment", [locks / "uv.lock"], BIN / "uv", make_venv)
+        step("backend", [locks / backend_lock, ROOT / "pyproject.toml"], BIN / "vtp", lambda: install_backend(backend_lock))
+        if tests:
+            (STAMPS / "backend-for-tests").touch()
+        for name in TRAINERS:
+            python = ROOT / "trainers" / name / ".venv" / "bin" / "python"
+            step(f"trainer {name}", [locks / f"{name}.lock"], python, lambda name=name: install_trainer(name))
+        step("samples", [ROOT / "tools/build_digits.py"], ROOT / "samples/digits-heldback/truth.json", build_samples)
+        step("page", [ROOT / "frontend"], ROOT / "frontend/dist/index.html", build_page)
+        if tests:
+            find_browser()
+    except SetupFailed as error:
+        print(f"\nset-up failed: {error}", file=sys.stderr)
+        return 1
+    seconds = time.monotonic() - started
+    if seconds > 1:
+        print(f"set up in {seconds:.0f} s", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

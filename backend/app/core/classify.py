@@ -1,161 +1,256 @@
-"""What an exception of another library means, by rules that are data. No library is imported for it."""
+"""What an exception of another library means: code, whether to try again, what a breaker makes of it, how long to wait.
 
-import asyncio
-import errno
+The rules are data (`app.core.classify_rules`); no library is imported for them. What a class always means is looked up by
+type; the rest is read off the exception: errno, gaierror, SQLSTATE, S3 and gRPC codes, HTTP status, signal, words.
+"""
+
+import signal
 import socket
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+import ssl
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-from app.core.errors import CircuitOpenError, ErrorType, PlatformError
+from app.core import classify_classes as classes
+from app.core import classify_rules as rules
+from app.core.errors import CircuitOpenError, DatabaseError, ErrorType, NetworkError, PlatformError, StorageError
+from app.core.retry_after import attribute, headers_of, seconds_of, wait_asked
 
-Outcome = Literal["failure", "success", "neutral"]
+DEEPEST = 6
+MOST_TYPES = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What to make of an exception: its code, whether the same call may work later, what a breaker counts it as."""
+    """What to make of an exception.
+
+    `counts` is what a circuit breaker takes it for: the dependency failed, it answered (``success``), or neither
+    (``neutral``). `retry_after` is the wait in seconds that the other side asked for.
+    """
 
     code: str
     retryable: bool
-    counts: Outcome
+    counts: rules.Counts
     retry_after: float | None = None
 
 
-_NETWORK = Verdict("NETWORK_ERROR", retryable=True, counts="failure")
-_TIMEOUT = Verdict("OPERATION_TIMEOUT", retryable=True, counts="failure")
-_BUSY = Verdict("SERVICE_UNAVAILABLE", retryable=True, counts="failure")
-_LIMITED = Verdict("SERVICE_UNAVAILABLE", retryable=True, counts="neutral")
-_DATABASE = Verdict("DATABASE_ERROR", retryable=False, counts="failure")
-_DATABASE_AGAIN = Verdict("DATABASE_ERROR", retryable=True, counts="failure")
-_REFUSED = Verdict("INVALID_CONFIG", retryable=False, counts="success")
-_DENIED = Verdict("FILE_PERMISSION_DENIED", retryable=False, counts="success")
-_MISSING = Verdict("NOT_FOUND", retryable=False, counts="success")
-_DISK = Verdict("DISK_FULL", retryable=False, counts="failure")
-_MEMORY = Verdict("HOST_OOM", retryable=False, counts="neutral")
-_CANCELLED = Verdict("TRAINING_CANCELLED", retryable=False, counts="neutral")
-_UNKNOWN = Verdict("SYSTEM_ERROR", retryable=False, counts="failure")
-
-BY_ERRNO: dict[int, Verdict] = {
-    errno.ENOSPC: _DISK,
-    errno.EDQUOT: _DISK,
-    errno.EACCES: _DENIED,
-    errno.EPERM: _DENIED,
-    errno.EROFS: _DENIED,
-    errno.ENOENT: _MISSING,
-    errno.ENOMEM: _MEMORY,
-    errno.ETIMEDOUT: _TIMEOUT,
-    **dict.fromkeys(
-        (
-            errno.ECONNREFUSED,
-            errno.ECONNRESET,
-            errno.ECONNABORTED,
-            errno.EPIPE,
-            errno.EHOSTUNREACH,
-            errno.ENETUNREACH,
-            errno.ENETDOWN,
-        ),
-        _NETWORK,
-    ),
-}
-BY_STATUS: dict[int, Verdict] = {
-    408: _TIMEOUT,
-    425: _BUSY,
-    429: _LIMITED,
-    500: _BUSY,
-    502: _BUSY,
-    503: _BUSY,
-    504: _TIMEOUT,
-    529: _BUSY,
-    404: _MISSING,
-}
-# SQLSTATE: serialization failure and deadlock; class 08 (connection), 53 (resources), 57P0x (shut down).
-SQLSTATE_AGAIN = ("40001", "40P01", "08", "53", "57P0")
-BY_NAME: dict[str, Verdict] = {
-    "TimeoutException": _TIMEOUT,
-    "ConnectTimeout": _TIMEOUT,
-    "ReadTimeout": _TIMEOUT,
-    "ReadTimeoutError": _TIMEOUT,
-    "ConnectTimeoutError": _TIMEOUT,
-    "APITimeoutError": _TIMEOUT,
-    "TransportError": _NETWORK,
-    "ConnectionError": _NETWORK,
-    "EndpointConnectionError": _NETWORK,
-    "ConnectionClosedError": _NETWORK,
-    "ClientConnectionError": _NETWORK,
-    "IncompleteRead": _NETWORK,
-    "APIConnectionError": _NETWORK,
-    "InterfaceError": _DATABASE_AGAIN,
-    "DBAPIError": _DATABASE,
-    "SQLAlchemyError": _DATABASE,
-    "OutOfMemoryError": _MEMORY,
-}
-BY_TYPE: dict[type[BaseException], Verdict] = {
-    asyncio.CancelledError: _CANCELLED,
-    KeyboardInterrupt: _CANCELLED,
-    TimeoutError: _TIMEOUT,
-    MemoryError: _MEMORY,
-    socket.gaierror: _NETWORK,
-    EOFError: _NETWORK,
-}
-LOCKED = ("database is locked", "database table is locked", "database is busy")
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The exception and what it was raised from or wraps, outermost first; at most eight."""
-    seen: list[BaseException] = []
-    current: BaseException | None = error
-    while current is not None and current not in seen and len(seen) < 8:
-        seen.append(current)
-        yield current
-        wrapped = getattr(current, "orig", None)
-        current = wrapped if isinstance(wrapped, BaseException) else current.__cause__
-
-
-def _status(error: BaseException) -> int | None:
-    """The HTTP status that an exception carries, wherever its library keeps it."""
-    response = getattr(error, "response", None)
-    if isinstance(response, dict):
-        value = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    else:
-        value = getattr(response, "status_code", None) or getattr(error, "status_code", None)
-        value = value or getattr(error, "status", None)
-    return value if isinstance(value, int) else None
-
-
-def _judge(error: BaseException) -> Verdict | None:
-    status = _status(error)
-    if status is not None and status >= 400:
-        return BY_STATUS.get(status, _BUSY if status >= 500 else _REFUSED)
-    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
-    if isinstance(state, str):
-        return _DATABASE_AGAIN if state.startswith(SQLSTATE_AGAIN) else _DATABASE
-    if isinstance(error, OSError) and error.errno in BY_ERRNO and not isinstance(error, socket.gaierror):
-        return BY_ERRNO[error.errno]
-    for kind in type(error).__mro__:
-        found = BY_TYPE.get(kind) or BY_NAME.get(kind.__name__)
-        if found is not None:
-            if found is _DATABASE and any(text in str(error) for text in LOCKED):
-                return _DATABASE_AGAIN
-            return found
-    return None
+VERDICTS = {name: Verdict(*row) for name, row in rules.VERDICTS.items()}
+# Verdicts that nothing inside an exception of such a class could change.
+_FINAL = {"timeout", "timeout_final", "own_pool", "cancelled", "host_memory", "misused", "garbled", "data", "library"}
+_fixed: dict[type[BaseException], Verdict] = {NetworkError: VERDICTS["network"]}
+_listed: dict[type[BaseException], tuple[str, str] | None] = {}
 
 
 def classify(error: BaseException) -> Verdict:
-    """The verdict on any exception; total. Wrapped exceptions are judged by what they wrap where they tell nothing."""
+    """The verdict on any exception. Total: what no rule knows is SYSTEM_ERROR, not retried, a failure."""
+    verdict = _fixed.get(type(error))
+    return verdict if verdict is not None else _judge(error, 0)
+
+
+def translate(error: BaseException, details: Mapping[str, Any] | None = None) -> PlatformError:
+    """`error` as one of the platform's own, with the exception as its cause; the platform's own stay as they are."""
     if isinstance(error, PlatformError):
-        return _own(error)
-    verdicts = [verdict for verdict in map(_judge, _chain(error)) if verdict is not None]
-    return next((verdict for verdict in verdicts if verdict.retryable), verdicts[0] if verdicts else _UNKNOWN)
+        return error
+    verdict = classify(error)
+    wait = {} if verdict.retry_after is None else {"retry_after": verdict.retry_after}
+    return PlatformError.from_code(verdict.code, {**wait, **(details or {})}, cause=error)
 
 
-def _own(error: PlatformError) -> Verdict:
+def _judge(error: BaseException, depth: int) -> Verdict:
+    if isinstance(error, PlatformError):
+        return _own(error, depth)
+    listed = _rule_of(type(error))
+    name = listed[1] if listed else None
+    plain = type(error).__module__ == "builtins" and listed is not None and listed[0] not in classes.BY_TEXT
+    if name in _FINAL or (plain and name in ("network", "unknown")):
+        if len(_fixed) >= MOST_TYPES:
+            _fixed.clear()
+        verdict = _fixed[type(error)] = VERDICTS[str(name)]
+        return verdict
+    name = _content(error) or _words(error, listed) or name
+    inner = _inner(error, depth, name)
+    if inner is not None:
+        return inner
+    return _with_wishes(error, VERDICTS[name or "unknown"])
+
+
+def _own(error: PlatformError, depth: int) -> Verdict:
+    """An open breaker's refusal is never retried nor counted; a wrapped failure is judged by what it wraps."""
     if isinstance(error, CircuitOpenError):
         return Verdict(error.code, retryable=False, counts="neutral", retry_after=error.retry_after)
     if error.error_type is ErrorType.TRANSIENT:
         return Verdict(error.code, retryable=True, counts="failure", retry_after=error.retry_after)
     if error.error_type in (ErrorType.USER_ERROR, ErrorType.PERMANENT):
         return Verdict(error.code, retryable=False, counts="neutral")
-    original = error.original_exception
-    again = original is not None and classify(original).retryable
-    return Verdict(error.code, retryable=again, counts="failure")
+    cause = error.original_exception
+    if cause is not None and depth < DEEPEST and isinstance(error, DatabaseError | StorageError):
+        return replace(_judge(cause, depth + 1), code=error.code)
+    return Verdict(error.code, retryable=False, counts="failure")
+
+
+def _rule_of(kind: type[BaseException]) -> tuple[str, str] | None:
+    """The listed class that `kind` is or derives from nearest, and its verdict's name."""
+    if kind not in _listed:
+        if len(_listed) >= MOST_TYPES:
+            _listed.clear()
+        names = (f"{base.__module__.partition('.')[0].lstrip('_')}.{base.__name__}" for base in kind.__mro__)
+        known = (_ALIASES.get(name, name) for name in names)
+        _listed[kind] = next(((name, classes.BY_CLASS[name]) for name in known if name in classes.BY_CLASS), None)
+    return _listed[kind]
+
+
+_ALIASES = {"builtins.OutOfMemoryError": "torch.OutOfMemoryError", "socket.timeout": "builtins.TimeoutError"}
+
+
+def _package(error: BaseException) -> str:
+    return type(error).__module__.partition(".")[0]
+
+
+def _content(error: BaseException) -> str | None:
+    """The verdict's name by what an exception carries, None where it carries nothing that decides."""
+    for look in (_by_errno, _by_sql, _by_boto, _by_llm, _by_status, _by_grpc, _by_exit):
+        name = look(error)
+        if name is not None:
+            return name
+    return None
+
+
+def _by_errno(error: BaseException) -> str | None:
+    if not isinstance(error, OSError) or isinstance(error, ssl.SSLError) or error.errno is None:
+        return None
+    if isinstance(error, socket.gaierror):
+        return rules.BY_GAI.get(error.errno)
+    return rules.BY_ERRNO.get(error.errno)
+
+
+def _by_sql(error: BaseException) -> str | None:
+    state = attribute(error, "sqlstate") or attribute(error, "pgcode")
+    if isinstance(state, str):
+        return next(rules.BY_SQLSTATE[state[:n]] for n in range(5, -1, -1) if state[:n] in rules.BY_SQLSTATE)
+    number = attribute(error, "sqlite_errorcode")
+    return rules.BY_SQLITE.get(number & 0xFF) if isinstance(number, int) else None
+
+
+def _by_boto(error: BaseException) -> str | None:
+    response = attribute(error, "response")
+    if not isinstance(response, dict):
+        return None
+    code = response.get("Error", {}).get("Code")
+    if code in rules.BY_BOTO:
+        return rules.BY_BOTO[code]
+    return _of_status(response.get("ResponseMetadata", {}).get("HTTPStatusCode"), "storage_denied")
+
+
+def _by_llm(error: BaseException) -> str | None:
+    if _package(error) not in ("anthropic", "openai"):
+        return None
+    body = attribute(error, "body")
+    inner = body.get("error", body) if isinstance(body, dict) else {}
+    said = [attribute(error, "code"), attribute(error, "type")]
+    said += [inner.get("code"), inner.get("type")] if isinstance(inner, dict) else []
+    names = [rules.BY_LLM_TYPE[word] for word in said if isinstance(word, str) and word in rules.BY_LLM_TYPE]
+    if names:
+        return names[0]
+    return _of_status(attribute(error, "status_code"), "llm")
+
+
+def _of_status(status: object, refused: str = "refused") -> str | None:
+    """The verdict on an HTTP status from 400 on; `refused` for what the other side understood and does not want."""
+    if not isinstance(status, int) or isinstance(status, bool) or not 400 <= status < 600:
+        return None
+    name = rules.BY_STATUS.get(status) or ("busy" if status >= 500 else refused)
+    return refused if name in ("refused", "denied") and refused != "refused" else name
+
+
+def _by_status(error: BaseException) -> str | None:
+    """By the HTTP status, wherever a library keeps it."""
+    response = attribute(error, "response")
+    candidates = [attribute(response, "status_code"), attribute(response, "status")]
+    candidates += [attribute(error, "status_code"), attribute(error, "status")]
+    if _package(error) == "urllib":
+        candidates.append(attribute(error, "code"))
+    getter = attribute(error, "get_http_status_code")
+    if callable(getter):
+        candidates.append(getter())
+    refused = "tracker" if _package(error) == "mlflow" else "refused"
+    return next((name for name in (_of_status(status, refused) for status in candidates) if name), None)
+
+
+def _by_grpc(error: BaseException) -> str | None:
+    """By the gRPC status: grpc's ``code()``, Temporal's ``status``."""
+    getter = attribute(error, "code")
+    if callable(getter):
+        try:
+            status = getter()
+        except Exception:  # noqa: BLE001 - a method of that name need not be gRPC's
+            return None
+    else:
+        status = attribute(error, "status")
+    return rules.BY_GRPC.get(str(attribute(status, "name")))
+
+
+def _by_exit(error: BaseException) -> str | None:
+    if not isinstance(error, subprocess.CalledProcessError):
+        return None
+    code = int(error.returncode)
+    number = -code if code < 0 else code - 128 if code > 128 else 0
+    return rules.BY_SIGNAL.get(number) if number in set(signal.Signals) else None
+
+
+def _words(error: BaseException, listed: tuple[str, str] | None) -> str | None:
+    """By words of the text, for the few classes that tell nothing else."""
+    for base in (listed[0] if listed else None, f"builtins.{_builtin_base(error)}"):
+        table = classes.BY_TEXT.get(str(base))
+        if table:
+            text = str(error).lower()
+            found = next((name for words, name in table if words in text), None)
+            if found:
+                return found
+    return None
+
+
+def _builtin_base(error: BaseException) -> str:
+    return next(base.__name__ for base in type(error).__mro__ if base.__module__ == "builtins")
+
+
+def _wrapped(error: BaseException) -> Iterator[BaseException]:
+    """What an exception was made from, as the libraries keep it."""
+    for name in ("orig", "reason", "os_error", "last_exc", "__cause__", "__context__"):
+        if name == "__context__" and error.__suppress_context__:
+            continue
+        value = attribute(error, name)
+        if isinstance(value, BaseException):
+            yield value
+    yield from (argument for argument in error.args if isinstance(argument, BaseException))
+
+
+def _inner(error: BaseException, depth: int, name: str | None) -> Verdict | None:
+    """The verdict on what `error` wraps, where that tells more than `error` itself."""
+    if depth >= DEEPEST:
+        return None
+    if name in ("network", "timeout"):
+        causes = (_judge(inner, depth + 1) for inner in _wrapped(error))
+        decisive = (VERDICTS["certificate"], VERDICTS["timeout"])
+        return next((verdict for verdict in causes if verdict in decisive), None)
+    if name == "database":
+        if attribute(error, "connection_invalidated") is True:
+            return VERDICTS["database_again"]
+        original = attribute(error, "orig")
+        return replace(_judge(original, depth + 1), code="DATABASE_ERROR") if isinstance(original, BaseException) else None
+    if name is None and isinstance(error.__cause__, Exception):
+        return _judge(error.__cause__, depth + 1)
+    return None
+
+
+def _with_wishes(error: BaseException, verdict: Verdict) -> Verdict:
+    """The verdict with what the other side asked for: how long to wait, or not to try again."""
+    if verdict.code not in ("SERVICE_UNAVAILABLE", "NETWORK_ERROR", "OPERATION_TIMEOUT") or verdict.counts == "success":
+        return verdict
+    headers = headers_of(error)
+    if not headers:
+        return verdict
+    pushback = headers.get("grpc-retry-pushback-ms")
+    if headers.get("x-should-retry") == "false" or (pushback is not None and seconds_of(pushback) is None):
+        return replace(verdict, retryable=False)
+    return replace(verdict, retry_after=wait_asked(headers))

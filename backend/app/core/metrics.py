@@ -1,17 +1,27 @@
 """Prometheus metrics of errors. Label values are bounded: codes by the registry, endpoints by route templates."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from prometheus_client import Counter, Histogram
 
 from app.core.error_messages import REGISTRY
 from app.core.errors import PlatformError
+from app.core.logging import get_logger
 
+logger = get_logger(__name__)
 errors_total = Counter("platform_errors_total", "Total errors by type and severity", ["error_type", "severity", "component"])
-_job_failures = Counter("training_job_failures_total", "Training job failures by error code", ["error_code", "framework"])
-training_job_failures = _job_failures
+training_job_failures = Counter(
+    "training_job_failures_total", "Training job failures by error code", ["error_code", "framework"]
+)
 api_errors = Counter("api_errors_total", "API errors by status code and endpoint", ["status_code", "endpoint", "method"])
 error_handling_latency = Histogram("error_handling_seconds", "Time spent handling errors", ["error_type"])
 retries_total = Counter("platform_retries_total", "Calls tried again, by dependency and outcome", ["dependency", "outcome"])
+breaker_changes_total = Counter(
+    "platform_breaker_changes_total", "Circuit breakers' changes of state", ["dependency", "state"]
+)
 swallowed_total = Counter("platform_errors_contained_total", "Errors that were kept from doing harm", ["component"])
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET"})
 
 
 def track_error(error: PlatformError, component: str) -> None:
@@ -19,6 +29,22 @@ def track_error(error: PlatformError, component: str) -> None:
     errors_total.labels(error_type=error.error_type.value, severity=error.severity.value, component=component).inc()
 
 
+def track_api_error(status: int, endpoint: str | None, method: str) -> None:
+    """Counts an error answer; `endpoint` is the route's template, None where no route matched."""
+    known = method if method in METHODS else "OTHER"
+    api_errors.labels(status_code=str(status), endpoint=endpoint or "unmatched", method=known).inc()
+
+
 def code_label(code: str) -> str:
     """`code` as a label value: itself where the registry knows it, else UNKNOWN_FAILURE."""
     return code if code in REGISTRY else "UNKNOWN_FAILURE"
+
+
+@contextmanager
+def contained(component: str) -> Iterator[None]:
+    """A boundary that an error does not cross: it is logged and counted, and work goes on."""
+    try:
+        yield
+    except Exception:  # this is the boundary
+        swallowed_total.labels(component=component).inc()
+        logger.exception("contained", component=component)

@@ -1,4 +1,4 @@
-"""Time for retries and breakers: the real one, or in tests one that does not pass by itself."""
+"""Time for retries and breakers: the real one, or in tests one that does not pass by itself; and the deadline."""
 
 import asyncio
 import time
@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Any
 
 
 class Timing:
-    """The real time."""
+    """The real time. `scoped` holds what must not be shared beyond this time; None: share it with the process."""
+
+    scoped: dict[str, Any] | None = None
 
     def monotonic(self) -> float:
         """Seconds of a clock that never goes back."""
@@ -31,10 +34,15 @@ class TestTiming(Timing):
     __test__ = False
     now: float = 1000.0
     waits: list[float] = field(default_factory=list)
+    scoped: dict[str, Any] | None = field(default_factory=dict)
 
     def monotonic(self) -> float:
         """The time so far."""
         return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Moves the time on without anybody waiting."""
+        self.now += seconds
 
     def sleep(self, seconds: float) -> None:
         """Moves the time on."""
@@ -42,7 +50,7 @@ class TestTiming(Timing):
         self.now += seconds
 
     async def async_sleep(self, seconds: float) -> None:
-        """Moves the time on."""
+        """Moves the time on; others get their turn."""
         self.sleep(seconds)
         await asyncio.sleep(0)
 
@@ -50,6 +58,8 @@ class TestTiming(Timing):
 REAL = Timing()
 _timing: ContextVar[Timing] = ContextVar("vtp_timing", default=REAL)
 _deadline: ContextVar[float | None] = ContextVar("vtp_deadline", default=None)
+deadline_of_context = _deadline.get
+"""The deadline on the monotonic clock or None; bound once, as every protected call asks it."""
 
 
 def current() -> Timing:
@@ -59,7 +69,8 @@ def current() -> Timing:
 
 @contextmanager
 def testing() -> Iterator[TestTiming]:
-    """Within it nothing waits: back-off passes at once, and breakers take their time from the same clock."""
+    """Within it nothing waits: back-off passes at once, breakers take their time from the same clock, and retry budgets
+    are fresh. It holds for this context (task, or thread) and what it starts, not for the process."""
     timing = TestTiming()
     token = _timing.set(timing)
     try:
@@ -81,6 +92,15 @@ def deadline(seconds: float) -> Iterator[None]:
 
 
 def remaining() -> float | None:
-    """Seconds until the deadline, at least 0; None where there is none. Clients give it to their libraries as time-out."""
+    """Seconds until the deadline, at least 0; None where there is none."""
     until = _deadline.get()
     return None if until is None else max(0.0, until - current().monotonic())
+
+
+def within(seconds: float) -> float:
+    """`seconds`, or what the deadline leaves of them: the time-out that a client gives to its library.
+
+    Never 0, which most libraries take for "no limit".
+    """
+    left = remaining()
+    return seconds if left is None else max(0.001, min(seconds, left))

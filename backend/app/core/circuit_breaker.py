@@ -13,16 +13,19 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, cast
 
 from app.core.classify import classify
 from app.core.classify_rules import Counts
 from app.core.errors import CircuitOpenError
+from app.core.guard import guarded
 from app.core.logging import get_logger
 from app.core.metrics import breaker_changes_total, contained
 from app.core.timing import current
 
 CLOSED, OPEN, HALF_OPEN = "CLOSED", "OPEN", "HALF_OPEN"
+P = ParamSpec("P")
+R = TypeVar("R")
 Window = deque[bool | None]
 """Outcomes of recent calls: True a success, False a failure, None a retry that was begun."""
 WINDOW = 200
@@ -137,6 +140,10 @@ class CircuitBreaker:
         else:
             self.settle(ticket)
         return result
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """As a decorator: each call of `function`, sync or async, goes through this breaker."""
+        return cast("Callable[P, R]", guarded(self, function))
 
     async def _watch(self, ticket: Ticket, pending: Awaitable[Any]) -> Any:
         try:

@@ -47,12 +47,10 @@ class Protection(Protocol):
     holder: Holder
     retries: bool
 
-    def guarded(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def guarded(self, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> Any:
         """Carries out a call that needs leave, or has a deadline."""
 
-    def failed(
-        self, window: "deque[bool | None]", error: BaseException, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    def failed(self, ticket: Any, error: BaseException, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> Any:
         """Takes a first attempt that raised; its result is the call's."""
 
 

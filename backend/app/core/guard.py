@@ -1,0 +1,69 @@
+"""A function whose every call goes through a circuit breaker, at the price of a compiled wrapper."""
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from app.core.compiled import wrapper
+
+if TYPE_CHECKING:
+    from app.core.circuit_breaker import CircuitBreaker, Ticket
+
+Args = tuple[Any, ...]
+Kwargs = dict[str, Any]
+
+
+class _Guard:
+    """Carries out the calls that need leave, and takes the failures."""
+
+    retries = False
+
+    def __init__(self, breaker: "CircuitBreaker", function: Callable[..., Any]) -> None:
+        self.holder = self.breaker = breaker
+        self.function = function
+
+    def ticket(self) -> "Ticket":
+        """Leave for one call."""
+        return self.breaker.acquire(getattr(self.function, "__name__", ""))
+
+
+class _Sync(_Guard):
+    def guarded(self, args: Args, kwargs: Kwargs) -> Any:
+        """A call that needs leave."""
+        ticket = self.ticket()
+        try:
+            result = self.function(*args, **kwargs)
+        except BaseException as error:
+            self.breaker.settle(ticket, error)
+            raise
+        self.breaker.settle(ticket)
+        return result
+
+    def failed(self, ticket: "Ticket", error: BaseException, _args: Args, _kwargs: Kwargs) -> None:
+        """A call that raised; so does this."""
+        self.breaker.settle(ticket, error)
+        raise error
+
+
+class _Async(_Guard):
+    async def guarded(self, args: Args, kwargs: Kwargs) -> Any:
+        """A call that needs leave."""
+        ticket = self.ticket()
+        try:
+            result = await self.function(*args, **kwargs)
+        except BaseException as error:
+            self.breaker.settle(ticket, error)
+            raise
+        self.breaker.settle(ticket)
+        return result
+
+    async def failed(self, ticket: "Ticket", error: BaseException, _args: Args, _kwargs: Kwargs) -> None:
+        """A call that raised; so does this."""
+        self.breaker.settle(ticket, error)
+        raise error
+
+
+def guarded(breaker: "CircuitBreaker", function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, each call of which goes through `breaker`."""
+    kind = _Async if inspect.iscoroutinefunction(function) else _Sync
+    return wrapper(function, kind(breaker, function))

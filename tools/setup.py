@@ -84,7 +84,7 @@ def make_venv() -> None:
 
 def install(python: Path, lock: str) -> None:
     """Installs the pins of a lock file."""
-    command = [BIN / "uv", "pip", "install", "--python", python, "--require-hashes", "-r", ROOT / "requirements" / lock]
+    command = [BIN / "uv", "pip", "install", "--python", python, "--no-deps", "--require-hashes", "-r", ROOT / "requirements" / lock]
     run(command, UV_COMPILE_BYTECODE="1", UV_LINK_MODE="hardlink")
 
 

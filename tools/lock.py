@@ -1,6 +1,7 @@
-"""Renews the lock files: pins with hashes, and no address in them."""
+"""Renews the lock files, all or those named: pins with hashes, and no address in them."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -10,8 +11,8 @@ NAMES = ("uv", "node", "backend", "dev", "sklearn", "ultralytics")
 
 
 def main() -> None:
-    """Compiles every ``requirements/*.in``."""
-    for name in NAMES:
+    """Compiles ``requirements/*.in``."""
+    for name in sys.argv[1:] or NAMES:
         command = [
             str(ROOT / ".venv/bin/uv"), "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--upgrade",
             "--no-emit-index-url", "--no-annotate", "--python-version", "3.11", "--custom-compile-command", "make lock",

@@ -140,16 +140,16 @@ class Demo:
         truth = json.loads((folder / "truth.json").read_text())
         command = [TRAINER / ".venv/bin/python", TRAINER / "predict.py", weights, *(folder / name for name in truth)]
         environment = {**self.env, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(
-            [str(part) for part in command], env=environment, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run([str(part) for part in command], env=environment, capture_output=True, text=True, check=False)
         found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         if len(found) != len(truth):
             message = f"no predictions: {done.stderr[-500:]}"
             raise DemoFailed(message)
         for guess in found:
             right = "✓" if guess["top1"] == truth[guess["file"]] else "✗"
-            print(f"  {guess['file']}  predicted {guess['top1']}  truth {truth[guess['file']]}  {right}  {guess['confidence']:.2f}")
+            print(
+                f"  {guess['file']}  predicted {guess['top1']}  truth {truth[guess['file']]}  {right}  {guess['confidence']:.2f}"
+            )
         hits = sum(guess["top1"] == truth[guess["file"]] for guess in found)
         self.rows.append(("held-back digits right", f"{hits} of {len(truth)}"))
         if hits < 8:

@@ -19,6 +19,13 @@ VENV = ROOT / ".venv"
 BIN = VENV / "bin"
 TRAINERS = ("sklearn", "ultralytics")
 NODE_AT_LEAST = 20
+# Program: its Debian package, and where else it may lie.
+TEST_PROGRAMS = {
+    "chromium": ("chromium", "usr/bin/chromium-browser", "usr/bin/google-chrome"),
+    "redis-server": ("redis-server",),
+    "postgres": ("postgresql", "usr/lib/postgresql/*/bin/postgres"),
+    "wrk": ("wrk",),
+}
 TAIL_LINES = 30
 
 
@@ -84,7 +91,17 @@ def make_venv() -> None:
 
 def install(python: Path, lock: str) -> None:
     """Installs the pins of a lock file."""
-    command = [BIN / "uv", "pip", "install", "--python", python, "--no-deps", "--require-hashes", "-r", ROOT / "requirements" / lock]
+    command = [
+        BIN / "uv",
+        "pip",
+        "install",
+        "--python",
+        python,
+        "--no-deps",
+        "--require-hashes",
+        "-r",
+        ROOT / "requirements" / lock,
+    ]
     run(command, UV_COMPILE_BYTECODE="1", UV_LINK_MODE="hardlink")
 
 
@@ -140,14 +157,18 @@ def apt(*packages: str) -> None:
     run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages], **quiet)
 
 
-def find_browser() -> None:
-    """A Chromium for the tests of the page; without one they are skipped and say so."""
-    if any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
-        return
-    try:
-        apt("chromium")
-    except SetupFailed as error:
-        print(f"\n  no Chromium, the browser tests will be skipped: {error}", flush=True)
+def find_programs() -> None:
+    """The servers and the browser that tests run against; without one of them its tests are skipped and say so."""
+    for program, (package, *places) in TEST_PROGRAMS.items():
+        if shutil.which(program) or any(Path("/").glob(place) for place in places):
+            continue
+        try:
+            print(f"  {package} …", end="", flush=True)
+            started = time.monotonic()
+            apt(package)
+            print(f" {time.monotonic() - started:.0f} s", flush=True)
+        except SetupFailed as error:
+            print(f" not installed, its tests will be skipped: {error}", flush=True)
 
 
 def main() -> int:
@@ -167,7 +188,7 @@ def main() -> int:
         step("samples", [ROOT / "tools/build_digits.py"], ROOT / "samples/digits-heldback/truth.json", build_samples)
         step("page", [ROOT / "frontend"], ROOT / "frontend/dist/index.html", build_page)
         if tests:
-            find_browser()
+            find_programs()
     except SetupFailed as error:
         print(f"\nset-up failed: {error}", file=sys.stderr)
         return 1

@@ -146,10 +146,9 @@ class Demo:
             message = f"no predictions: {done.stderr[-500:]}"
             raise DemoFailed(message)
         for guess in found:
-            right = "✓" if guess["top1"] == truth[guess["file"]] else "✗"
-            print(
-                f"  {guess['file']}  predicted {guess['top1']}  truth {truth[guess['file']]}  {right}  {guess['confidence']:.2f}"
-            )
+            expected = truth[guess["file"]]
+            mark = "✓" if guess["top1"] == expected else "✗"
+            print(f"  {guess['file']}  predicted {guess['top1']}  truth {expected}  {mark}  {guess['confidence']:.2f}")
         hits = sum(guess["top1"] == truth[guess["file"]] for guess in found)
         self.rows.append(("held-back digits right", f"{hits} of {len(truth)}"))
         if hits < 8:

@@ -90,18 +90,9 @@ def make_venv() -> None:
 
 
 def install(python: Path, lock: str) -> None:
-    """Installs the pins of a lock file."""
-    command = [
-        BIN / "uv",
-        "pip",
-        "install",
-        "--python",
-        python,
-        "--no-deps",
-        "--require-hashes",
-        "-r",
-        ROOT / "requirements" / lock,
-    ]
+    """Installs the pins of a lock file, exactly these."""
+    pins = ROOT / "requirements" / lock
+    command = [BIN / "uv", "pip", "install", "--python", python, "--no-deps", "--require-hashes", "-r", pins]
     run(command, UV_COMPILE_BYTECODE="1", UV_LINK_MODE="hardlink")
 
 
@@ -159,16 +150,21 @@ def apt(*packages: str) -> None:
 
 def find_programs() -> None:
     """The servers and the browser that tests run against; without one of them its tests are skipped and say so."""
-    for program, (package, *places) in TEST_PROGRAMS.items():
-        if shutil.which(program) or any(Path("/").glob(place) for place in places):
-            continue
-        try:
-            print(f"  {package} …", end="", flush=True)
-            started = time.monotonic()
-            apt(package)
-            print(f" {time.monotonic() - started:.0f} s", flush=True)
-        except SetupFailed as error:
-            print(f" not installed, its tests will be skipped: {error}", flush=True)
+    missing = [
+        package
+        for program, (package, *places) in TEST_PROGRAMS.items()
+        if not shutil.which(program) and not any(next(Path("/").glob(place), None) for place in places)
+    ]
+    if not missing:
+        return
+    print(f"  {', '.join(missing)} …", end="", flush=True)
+    started = time.monotonic()
+    try:
+        apt(*missing)
+    except SetupFailed as error:
+        print(f" not installed, their tests will be skipped: {error}", flush=True)
+    else:
+        print(f" {time.monotonic() - started:.0f} s", flush=True)
 
 
 def main() -> int:

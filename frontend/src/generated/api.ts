@@ -228,8 +228,24 @@ export interface Validation {
 
 export type JobEvent =
   | { type: "ready"; seq: number }
-  | { type: "state"; seq: number; at: string; attempt: number; status: JobStatus; reason?: string; retry_at?: string }
+  | {
+      type: "state";
+      seq: number;
+      at: string;
+      attempt: number;
+      status: JobStatus;
+      reason?: string;
+      retry_at?: string;
+    }
   | ({ type: "progress"; seq: number; at: string; attempt: number; epoch_end?: boolean } & Progress)
-  | { type: "log"; seq: number; at: string; attempt: number; offset: number; text: string; dropped_bytes: number }
+  | {
+      type: "log";
+      seq: number;
+      at: string;
+      attempt: number;
+      offset: number;
+      text: string;
+      dropped_bytes: number;
+    }
   | { type: "error"; seq: number; at: string; attempt: number; fatal: boolean; error: PublicError }
   | { type: "artifact" | "attempt"; seq: number; at: string; attempt: number };

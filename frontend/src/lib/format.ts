@@ -43,5 +43,8 @@ export function ago(at: string | null | undefined, now: number): string {
 
 /** A metric's name without what repeats in all of them: `metrics/mAP50-95(B)` is `mAP50-95`. */
 export function shortName(name: string): string {
-  return name.replace(/^metrics\//, "").replace(/\(B\)$/, "").replaceAll("_", " ");
+  return name
+    .replace(/^metrics\//, "")
+    .replace(/\(B\)$/, "")
+    .replaceAll("_", " ");
 }

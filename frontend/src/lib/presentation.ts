@@ -14,8 +14,27 @@ export type Situation =
   | "session-expired";
 
 export interface Presentation {
-  place: "field" | "inline" | "page" | "card" | "banner" | "toast+inline" | "header" | "toast" | "timeline" | "boundary" | "dialog";
-  stays: "until-fixed" | "until-resubmit" | "until-retry" | "until-success" | "permanent" | "10s" | "until-reload" | "until-login";
+  place:
+    | "field"
+    | "inline"
+    | "page"
+    | "card"
+    | "banner"
+    | "toast+inline"
+    | "header"
+    | "toast"
+    | "timeline"
+    | "boundary"
+    | "dialog";
+  stays:
+    | "until-fixed"
+    | "until-resubmit"
+    | "until-retry"
+    | "until-success"
+    | "permanent"
+    | "10s"
+    | "until-reload"
+    | "until-login";
   announce: "alert" | "status" | "focus" | "none";
   action: "focus-field" | "fix" | "retry" | "auto" | "run-now" | "reload" | "login" | "open";
 }

@@ -84,7 +84,12 @@ async function failure(response: Response): Promise<ApiError> {
   return error;
 }
 
-export async function request<T>(method: string, path: string, body?: unknown, headers?: HeadersInit): Promise<T> {
+export async function request<T>(
+  method: string,
+  path: string,
+  body?: unknown,
+  headers?: HeadersInit,
+): Promise<T> {
   let response: Response;
   try {
     response = await fetch(`/api/v1${path}`, {
@@ -141,7 +146,8 @@ export const api = {
       Prefer: "respond-async",
       "Idempotency-Key": key,
     }),
-  validate: (config: Partial<TrainingConfig>) => request<Validation>("POST", "/training-jobs/validate", config),
+  validate: (config: Partial<TrainingConfig>) =>
+    request<Validation>("POST", "/training-jobs/validate", config),
   datasets: () => request<Items<Dataset>>("GET", "/datasets"),
   report: (id: string) => request<DatasetReport>("GET", `/datasets/${encodeURIComponent(id)}/report`),
   addSample: (sample: string) => request<Dataset>("POST", "/datasets/samples", { sample }),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from httpx import AsyncClient
-from tests.conftest import SECRET, Clock, TrainerService, job_in_state, register_agent
+from tests.conftest import SECRET, Clock, TrainerService, eventually, job_in_state, register_agent
 
 from app.api.deps import Platform
 from app.services.tokens import AttemptTokens
@@ -275,9 +275,7 @@ async def test_an_ended_job_cannot_be_cancelled(client: AsyncClient, mock_traine
     assert response.json()["error"]["code"] == "CONFLICT"
 
 
-async def test_a_full_agent_leaves_the_job_in_the_queue(
-    client: AsyncClient, mock_trainer_service: TrainerService
-) -> None:
+async def test_a_full_agent_leaves_the_job_in_the_queue(client: AsyncClient, mock_trainer_service: TrainerService) -> None:
     mock_trainer_service.answer = 409
     response = await client.post(JOBS, json=BODY)
     assert response.status_code == 200
@@ -317,6 +315,7 @@ async def test_a_failed_job_is_tried_again_with_its_fix(
     new = await job_in_state(client, new_id, "starting")
     assert new["retry_of"] == job_id
     assert new["config"]["exclude_invalid_files"] is True
+    await eventually(lambda: mock_trainer_service.specs)
     assert mock_trainer_service.specs[-1]["dataset"]["counts"] == {"train": 20, "val": 2, "test": 0}
 
 

@@ -1,7 +1,7 @@
 """The design document's integration scenarios, against the real application."""
 
 from httpx import AsyncClient
-from tests.conftest import TrainerService, job_in_state
+from tests.conftest import TrainerService, eventually, job_in_state
 
 BODY = {"model": "yolo11n", "dataset_id": "test-dataset", "epochs": 100}
 
@@ -60,5 +60,6 @@ async def test_a_job_submitted_with_respond_async_waits_for_the_trainer(
 
     await register_agent(platform, trainer_service.url)
 
-    await job_in_state(client, job_id, "starting")
+    await eventually(lambda: trainer_service.specs)
+    assert (await job_in_state(client, job_id, "starting"))["attempt"] == 1
     assert [spec["job_id"] for spec in trainer_service.specs] == [job_id]

@@ -22,7 +22,7 @@ from starlette.websockets import WebSocket
 from app.core.errors import FieldError, PlatformError, UnexpectedError
 from app.core.logging import get_logger
 from app.core.metrics import api_errors, track_error
-from app.core.redact import public_text, public_value
+from app.core.redact import LONGEST, public_text, public_value, redact_text
 from app.core.tracing import TraceMiddleware, get_trace_id
 
 logger = get_logger(__name__)
@@ -74,7 +74,7 @@ def public(
         "retry_after": error.retry_after,
         "params": {name: public_value(value) for name, value in error.params.items()},
         "errors": [
-            {"pointer": public_text(item.pointer), "code": item.code, "message": public_text(item.message)}
+            {"pointer": redact_text(item.pointer)[:LONGEST], "code": item.code, "message": public_text(item.message)}
             for item in error.errors
         ],
         "fixes": [

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 from httpx import AsyncClient
-from tests.conftest import SECRET, Clock, TrainerService, eventually, job_in_state, register_agent
 
 from app.api.deps import Platform
 from app.services.tokens import AttemptTokens
+from tests.conftest import SECRET, Clock, TrainerService, eventually, job_in_state, register_agent
 
 BODY: dict[str, Any] = {"model": "yolo11n", "dataset_id": "test-dataset", "epochs": 3}
 JOBS = "/api/v1/training-jobs"

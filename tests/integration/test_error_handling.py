@@ -1,6 +1,7 @@
 """The design document's integration scenarios, against the real application."""
 
 from httpx import AsyncClient
+
 from tests.conftest import TrainerService, eventually, job_in_state
 
 BODY = {"model": "yolo11n", "dataset_id": "test-dataset", "epochs": 100}

@@ -13,6 +13,8 @@ def main() -> None:
     """Prints file, and for classification top1 and confidence, for detection the boxes."""
     os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.mkdtemp(prefix="vtp-predict-"))
     os.environ["YOLO_OFFLINE"] = "true"
+    # Every checkpoint is read with known classes only, also where Ultralytics reads it by itself.
+    os.environ["ULTRALYTICS_SAFE_LOAD"] = "true"
     from preflight import safe_weights
     from ultralytics import YOLO
 

@@ -152,6 +152,8 @@ def prepare(task: Assignment) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["YOLO_CONFIG_DIR"] = str(folder)
     os.environ["YOLO_OFFLINE"] = "true"
+    # Every checkpoint is read with known classes only, also where Ultralytics reads it by itself.
+    os.environ["ULTRALYTICS_SAFE_LOAD"] = "true"
     os.environ["YOLO_AUTOINSTALL"] = "false"
 
 

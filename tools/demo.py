@@ -160,7 +160,7 @@ class Demo:
         title("bring a data set with damaged files")
         self.vtp("datasets", "add", str(SAMPLES / "digits-broken.zip"), "--name", "digits-broken", show=True, expect=3)
         title("train on it all the same: refused before anything costs")
-        job = self.train("digits-broken", epochs=3, expect=3)
+        job = self.train("digits-broken", epochs=15, expect=3)
         fix = next(fix for fix in job["error"]["fixes"] if fix["applicability"] == "safe")
         title(f"apply the offered fix: {fix['label']}")
         began = time.monotonic()

@@ -1,6 +1,6 @@
 """Remedies as RFC 6902 patches on a job's configuration, computed from the facts of a failure. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal
@@ -14,13 +14,28 @@ LOWER_RATE = 0.1
 SMALLEST_IMAGE = 32
 VAL_FRACTION = 0.2
 MOST_NAMES = 3
+LIKENESS = 0.5
+LIMITS: dict[str, tuple[float, float]] = {
+    "/batch_size": (1, 65_536),
+    "/accumulate": (1, 65_536),
+    "/image_size": (8, 8192),
+    "/lr0": (1e-12, 1),
+    "/workers": (0, 128),
+    "/epochs": (1, 100_000),
+    "/max_duration_s": (1, 60 * 60 * 24 * 60),
+    "/model": (1, 120),
+    "/dataset_id": (1, 80),
+    "/framework": (1, 40),
+}
+"""What a job's configuration takes (of names: the length); a patch outside of it would be refused, so it is not offered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fix:
     """A remedy that a program can apply: an RFC 6902 patch on the job's configuration.
 
-    `applicability`: ``safe`` may be applied with one click, ``review`` wants a look at the change, ``manual`` is advice.
+    `applicability`: ``safe`` may be applied with one click, ``review`` wants a look at the change, ``manual`` is advice
+    with nothing to apply.
     """
 
     id: str
@@ -34,33 +49,52 @@ def set_field(fix_id: str, label: str, pointer: str, value: Any, applicability: 
     return Fix(fix_id, label, applicability, ({"op": "add", "path": pointer, "value": value},))
 
 
+def nearest(name: str, known: Iterable[str], count: int = MOST_NAMES) -> list[str]:
+    """Up to `count` of `known` that look like `name`, the likest first."""
+    folded = {candidate.lower(): candidate for candidate in known}
+    return [folded[match] for match in get_close_matches(name.lower(), folded, n=count, cutoff=LIKENESS)]
+
+
 def _number(facts: Facts, name: str) -> float | None:
     value = facts.get(name)
     usable = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
     return value if usable and isinstance(value, int | float) else None
 
 
-def _smaller_batch(facts: Facts) -> list[Fix]:
-    found = []
-    batch = _number(facts, "batch_size")
-    if batch is not None and batch >= 2:
-        half = int(batch) // 2
-        found.append(set_field("halve-batch", f"Batch size {int(batch)} → {half}", "/batch_size", half))
+def _halved(facts: Facts) -> list[Fix]:
+    """Half the batch; where steps are accumulated, twice as many, so that the effective batch stays."""
+    batch, accumulate = _number(facts, "batch_size"), _number(facts, "accumulate")
+    if batch is None or batch < 2:
+        return []
+    half = int(batch) // 2
+    patch = [{"op": "add", "path": "/batch_size", "value": half}]
+    if accumulate is not None and accumulate >= 1:
+        patch.append({"op": "add", "path": "/accumulate", "value": int(accumulate) * 2})
+    return [Fix("halve-batch", f"Batch size {int(batch)} → {half}", "safe", tuple(patch))]
+
+
+def _smaller_images(facts: Facts) -> list[Fix]:
     size = _number(facts, "image_size")
-    if size is not None and size > SMALLEST_IMAGE * 2:
-        smaller = max(SMALLEST_IMAGE, int(size * 0.75) // SMALLEST_IMAGE * SMALLEST_IMAGE)
-        label = f"Image size {int(size)} → {smaller}"
-        found.append(set_field("smaller-images", label, "/image_size", smaller, "review"))
-    return found
+    if size is None or size <= SMALLEST_IMAGE * 2:
+        return []
+    smaller = max(SMALLEST_IMAGE, int(size * 0.75) // SMALLEST_IMAGE * SMALLEST_IMAGE)
+    return [set_field("smaller-images", f"Image size {int(size)} → {smaller}", "/image_size", smaller, "review")]
+
+
+def _gpu_memory(facts: Facts) -> list[Fix]:
+    return _halved(facts) + _smaller_images(facts)
 
 
 def _host_memory(facts: Facts) -> list[Fix]:
     workers = _number(facts, "workers")
-    fewer = []
-    if workers is not None and workers >= 1:
+    if workers is None:
+        fewer = [set_field("no-workers", "Load images in the training process", "/workers", 0, "review")]
+    elif workers >= 1:
         label = f"Loader workers {int(workers)} → {int(workers) // 2}"
-        fewer.append(set_field("fewer-workers", label, "/workers", int(workers) // 2))
-    return _smaller_batch(facts) + fewer
+        fewer = [set_field("fewer-workers", label, "/workers", int(workers) // 2)]
+    else:
+        fewer = []
+    return _gpu_memory(facts) + fewer
 
 
 def _no_workers(facts: Facts) -> list[Fix]:
@@ -69,25 +103,35 @@ def _no_workers(facts: Facts) -> list[Fix]:
     return [set_field("no-workers", "Load images in the training process", "/workers", 0)]
 
 
+def _shared_memory(facts: Facts) -> list[Fix]:
+    return [*_no_workers(facts), Fix("larger-shm", "Give the training machine a larger /dev/shm", "manual")]
+
+
+def _disk(_facts: Facts) -> list[Fix]:
+    return [Fix("free-disk", "Free space on the training machine's disk", "manual")]
+
+
 def _lower_rate(facts: Facts) -> list[Fix]:
     rate = _number(facts, "lr0")
     if rate is not None and not 0 < rate <= 1:
-        return _default_rate(facts)
+        return _default_rate()
     lower = float(f"{(rate or DEFAULT_RATE) * LOWER_RATE:.3g}")
     before = f"{rate:g}" if rate else "the default"
     return [set_field("lower-rate", f"Learning rate {before} → {lower:g}", "/lr0", lower, "review")]
 
 
-def _default_rate(_facts: Facts) -> list[Fix]:
+def _default_rate() -> list[Fix]:
     return [set_field("default-lr0", f"Use lr0 = {DEFAULT_RATE:g}", "/lr0", DEFAULT_RATE, "review")]
 
 
 def _longer(facts: Facts) -> list[Fix]:
     limit = _number(facts, "max_duration_s")
-    if limit is None or limit <= 0:
+    longest = int(LIMITS["/max_duration_s"][1])
+    if limit is None or not 0 < limit < longest:
         return []
-    label = f"Time limit {int(limit)} s → {int(limit) * 2} s"
-    return [set_field("double-limit", label, "/max_duration_s", int(limit) * 2, "review")]
+    longer = min(int(limit) * 2, longest)
+    label = f"Time limit {int(limit)} s → {longer} s"
+    return [set_field("double-limit", label, "/max_duration_s", longer, "review")]
 
 
 def _any_device(facts: Facts) -> list[Fix]:
@@ -102,17 +146,40 @@ def _no_weights(facts: Facts) -> list[Fix]:
     return [set_field("no-weights", "Start without these weights", "/weights_id", None, "review")]
 
 
+def _names(facts: Facts, name: str) -> list[str]:
+    value = facts.get(name)
+    return [str(item) for item in value] if isinstance(value, list | tuple) else []
+
+
+def _use_nearest(facts: Facts, name: str, pointer: str) -> list[Fix]:
+    """The `known` names that look most like the one asked for, or the `suggestions` that were found already."""
+    near = nearest(str(facts.get(name, "")), _names(facts, "known")) or _names(facts, "suggestions")
+    return [set_field(f"use-{found}", f"Use {found}", pointer, found, "review") for found in near[:MOST_NAMES]]
+
+
 def _nearest_model(facts: Facts) -> list[Fix]:
-    """The models that look most like the one asked for, of `known` names or as `suggestions` already found."""
-    known = [str(name) for name in facts.get("known") or ()]
-    folded = {name.lower(): name for name in known}
-    near = [folded[name] for name in get_close_matches(str(facts.get("model", "")).lower(), folded, MOST_NAMES, 0.5)]
-    names = near or [str(name) for name in facts.get("suggestions") or ()][:MOST_NAMES]
-    return [set_field(f"use-{name}", f"Use {name}", "/model", name, "review") for name in names]
+    return _use_nearest(facts, "model", "/model")
+
+
+def _nearest_data_set(facts: Facts) -> list[Fix]:
+    return _use_nearest(facts, "dataset_id", "/dataset_id")
 
 
 def _configuration(facts: Facts) -> list[Fix]:
-    return _default_rate(facts) if facts.get("field") == "lr0" else []
+    """A value out of its limits: the limit it passed; for a learning rate the default, since a limit would not train."""
+    name = facts.get("field")
+    if name == "framework":
+        return _use_nearest(facts, "value", "/framework")
+    if name == "lr0":
+        return _default_rate()
+    pointer = f"/{name}"
+    value, low, high = (_number(facts, key) for key in ("value", "min", "max"))
+    if pointer not in LIMITS or value is None:
+        return []
+    bound = low if low is not None and value < low else high if high is not None and value > high else None
+    if bound is None or bound != int(bound):
+        return []
+    return [set_field(f"bound-{name}".replace("_", "-"), f"Use {name} = {int(bound)}", pointer, int(bound), "review")]
 
 
 def _data_set(facts: Facts) -> list[Fix]:
@@ -129,9 +196,10 @@ def _data_set(facts: Facts) -> list[Fix]:
 
 
 _BY_CODE: dict[str, Callable[[Facts], list[Fix]]] = {
-    "CUDA_OOM": _smaller_batch,
+    "CUDA_OOM": _gpu_memory,
     "HOST_OOM": _host_memory,
-    "SHM_EXHAUSTED": _no_workers,
+    "SHM_EXHAUSTED": _shared_memory,
+    "DISK_FULL": _disk,
     "WORKER_STARTUP_ERROR": _no_workers,
     "TRAINING_DIVERGED": _lower_rate,
     "TRAINING_TIMEOUT": _longer,
@@ -140,12 +208,23 @@ _BY_CODE: dict[str, Callable[[Facts], list[Fix]]] = {
     "INVALID_MODEL": _nearest_model,
     "MODEL_DATA_MISMATCH": _nearest_model,
     "INVALID_CONFIG": _configuration,
+    "DATASET_NOT_FOUND": _nearest_data_set,
     "DATASET_INVALID_FORMAT": _data_set,
     "DATASET_BROKEN": _data_set,
 }
 
 
+def _fits(fix: Fix) -> bool:
+    """Whether a configuration takes every value of the patch."""
+    for step in fix.patch:
+        value = step["value"]
+        measure = len(value) if isinstance(value, str) else value
+        if step["path"] in LIMITS and not LIMITS[step["path"]][0] <= measure <= LIMITS[step["path"]][1]:
+            return False
+    return True
+
+
 def fixes_for(code: str, facts: Facts) -> list[Fix]:
     """What can be offered for a code with these facts, the best first; nothing where the facts do not carry it."""
     make = _BY_CODE.get(code)
-    return make(facts) if make is not None else []
+    return [fix for fix in make(facts) if _fits(fix)] if make is not None else []

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.core.errors import Fix, PlatformError
+from app.core.fixes import fixes_for
 from app.datasets.layout import Layout
 from app.datasets.validate import IMAGE_PROBLEMS, LABEL_PROBLEMS, TITLES, Problem, severity
 
 FIRST_ITEMS = 100
 MOST_EXCLUDED = 0.2
 """Leaving out more than this share of the images would train on another data set than the user thinks."""
-VAL_FRACTION = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +72,8 @@ def judge(layout: Layout, problems: Sequence[Problem]) -> Verdict:
 
 def fixes_of(verdict: Verdict) -> list[Fix]:
     """What can be done about a refusal, as patches on a job's configuration."""
-    found = []
-    if verdict.excludable:
-        count = len(verdict.excludable)
-        label = f"Train without {'this file' if count == 1 else f'these {count} files'}"
-        patch = {"op": "add", "path": "/exclude_invalid_files", "value": True}
-        found.append(Fix("exclude-invalid-files", label, "safe", (patch,)))
-    if verdict.needs_split:
-        label = f"Hold back {VAL_FRACTION:.0%} of the training images for validation"
-        patch = {"op": "add", "path": "/val_fraction", "value": VAL_FRACTION}
-        found.append(Fix("hold-back-validation", label, "review", (patch,)))
-    return found
+    excludable = len(verdict.excludable) if verdict.excludable else None
+    return fixes_for("DATASET_BROKEN", {"excludable": excludable, "needs_split": verdict.needs_split})
 
 
 def error_of(verdict: Verdict, layout_format: str, dataset_id: str) -> PlatformError | None:

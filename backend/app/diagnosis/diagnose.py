@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.core.error_messages import REGISTRY
+from app.core.fixes import fixes_for
 from app.diagnosis.evidence import Diagnosis, Evidence
-from app.diagnosis.fixes import fixes_for
 from app.diagnosis.signatures import Hit, match
 
 FINGERPRINT_VERSION = 1

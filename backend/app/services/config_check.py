@@ -1,32 +1,16 @@
 """What is wrong with a training configuration, all of it, before anything is stored or started. Pure."""
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError as SchemaError
 
-from app.core.errors import FieldError, Fix, PlatformError
+from app.core.errors import FieldError, PlatformError
+from app.core.fixes import fixes_for, nearest
 from app.schemas.training import TrainingConfig
 
 Descriptor = Mapping[str, Any]
-
-
-def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """Up to `count` of `known` that look like `name`, the likest first."""
-    by_folded = {candidate.lower(): candidate for candidate in known}
-    return [by_folded[match] for match in get_close_matches(name.lower(), by_folded, n=count, cutoff=0.5)]
-
-
-def replace_fix(pointer: str, value: Any, label: str, applicability: str = "review") -> Fix:
-    """A fix that sets one field of the configuration."""
-    return Fix(
-        id=f"set-{pointer.strip('/').replace('/', '-').replace('_', '-')}-{value}",
-        label=label,
-        applicability=applicability,
-        patch=({"op": "add", "path": pointer, "value": value},),
-    )
 
 
 def model_of(descriptor: Descriptor, name: str) -> dict[str, Any] | None:
@@ -37,23 +21,24 @@ def model_of(descriptor: Descriptor, name: str) -> dict[str, Any] | None:
 def _framework_error(config: TrainingConfig, known: Iterable[str]) -> PlatformError:
     names = sorted(known)
     message = f"no trainer called `{config.framework}`; there are: {', '.join(names)}"
-    fixes = [replace_fix("/framework", name, f"Use {name}") for name in nearest(config.framework, names)]
+    details = {"details": message, "field": "framework", "value": config.framework}
     return PlatformError.from_code(
         "INVALID_CONFIG",
-        {"details": message, "field": "framework", "value": config.framework},
+        details,
         errors=[FieldError("#/framework", "unknown_framework", message)],
-        fixes=fixes,
+        fixes=fixes_for("INVALID_CONFIG", {**details, "known": names}),
     )
 
 
 def _model_error(config: TrainingConfig, descriptor: Descriptor) -> PlatformError:
     close = nearest(config.model, (model["name"] for model in descriptor["models"]))
     hint = f"; did you mean {' or '.join(f'`{name}`' for name in close)}?" if close else ""
+    details = {"model": config.model, "framework": config.framework, "suggestions": close}
     return PlatformError.from_code(
         "INVALID_MODEL",
-        {"model": config.model, "framework": config.framework, "suggestions": close},
+        details,
         errors=[FieldError("#/model", "unknown_model", f"{config.framework} has no model `{config.model}`{hint}")],
-        fixes=[replace_fix("/model", name, f"Use {name}") for name in close],
+        fixes=fixes_for("INVALID_MODEL", details),
     )
 
 
@@ -119,9 +104,10 @@ def task_error(
     descriptor = known.get(str(config["framework"]), {"models": []})
     fitting = [model["name"] for model in descriptor["models"] if model["task"] == dataset_task]
     close = nearest(str(config["model"]), fitting)
+    details = {"model": config["model"], "model_task": task, "dataset_task": dataset_task, "suggestions": close}
     return PlatformError.from_code(
         "MODEL_DATA_MISMATCH",
-        {"model": config["model"], "model_task": task, "dataset_task": dataset_task, "suggestions": close},
+        details,
         errors=[FieldError("#/model", "task", f"`{config['model']}` is for {task}, the data set is for {dataset_task}")],
-        fixes=[replace_fix("/model", name, f"Use {name}") for name in close],
+        fixes=fixes_for("MODEL_DATA_MISMATCH", details),
     )

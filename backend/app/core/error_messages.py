@@ -3,8 +3,9 @@
 Everything that depends on a code (HTTP status, message, documentation page, metric label, reaction) comes from here.
 """
 
+import signal
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from string import Formatter
@@ -14,8 +15,8 @@ from app.core.fixes import fixes_for
 
 __all__ = ["ERROR_MESSAGES", "REGISTRY", "ErrorRow", "fill_texts", "fixes_for", "format_error_message"]
 
-OPTIONAL_PARTS = frozenset({"at_epoch", "by_signal", "did_you_mean", "first", "limit", "claimed"})
-"""Placeholders that stand for a whole part of a sentence, or for nothing."""
+LONGEST_MESSAGE = 99
+"""Characters of a message with its values filled in; longer values are cut, they stand in full beside the message."""
 LONGEST_VALUE = 200
 
 
@@ -24,7 +25,8 @@ class ErrorRow:
     """What the registry says of one code.
 
     `http` is None where the code only ends trainings; `params` are the only details that may leave the platform;
-    the neutral texts serve where a value that the usual text shows is missing.
+    the neutral texts serve where a value that the usual text shows is missing; `fixes` are the ids of what can be offered
+    (``*`` stands for a name); `runbook` is set where people are paged.
     """
 
     code: str
@@ -41,6 +43,8 @@ class ErrorRow:
     neutral_message: str | None = None
     neutral_action: str | None = None
     wait_helps: bool = False
+    fixes: tuple[str, ...] = ()
+    runbook: str | None = None
 
     @property
     def retryable(self) -> bool:
@@ -55,7 +59,11 @@ class ErrorRow:
 def _load() -> dict[str, ErrorRow]:
     text = (Path(__file__).parent / "codes.toml").read_text(encoding="utf-8")
     rows = tomllib.loads(text)
-    return {code: ErrorRow(code=code, **{**row, "params": tuple(row["params"])}) for code, row in rows.items()}
+    return {code: ErrorRow(code=code, **{key: _frozen(value) for key, value in row.items()}) for code, row in rows.items()}
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 REGISTRY: dict[str, ErrorRow] = _load()
@@ -63,6 +71,54 @@ ERROR_MESSAGES: dict[str, dict[str, str]] = {
     code: {"message": row.message, "action": row.action} for code, row in REGISTRY.items()
 }
 _FORMATTER = Formatter()
+
+
+def _text(values: Mapping[str, Any], name: str) -> str:
+    """A value as text; empty where there is none, or nothing to say of it."""
+    value = values.get(name)
+    text = "" if value is None else _value(value)
+    return "" if text == "0" else text
+
+
+def _part(before: str, name: str, after: str = "") -> Callable[[Mapping[str, Any]], str]:
+    """A part of a sentence around the value `name`; empty without it."""
+
+    def make(values: Mapping[str, Any]) -> str:
+        text = _text(values, name)
+        return f"{before}{text}{after}" if text else ""
+
+    return make
+
+
+def _first(values: Mapping[str, Any]) -> str:
+    text = _text(values, "first")
+    return f" {text}" if text.startswith("(") else text
+
+
+def _by_signal(values: Mapping[str, Any]) -> str:
+    number = values.get("signal")
+    if type(number) is not int or number <= 0:
+        return ""
+    known = number in set(signal.Signals)
+    return f" ({signal.Signals(number).name})" if known else f" (signal {_value(number)})"
+
+
+def _for_example(values: Mapping[str, Any]) -> str:
+    names = values.get("suggestions")
+    if not isinstance(names, list | tuple) or not names:
+        return ""
+    return ", for example " + " or ".join(f"`{_value(name)}`" for name in names[:3])
+
+
+_PARTS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "at_epoch": _part(" at epoch ", "epoch"),
+    "by_signal": _by_signal,
+    "of_limit": _part(" of ", "max_duration_s", " s"),
+    "claimed": _part(" (the trainer said ", "claimed_code", ")"),
+    "for_example": _for_example,
+    "first": _first,
+}
+"""Placeholders that stand for a whole part of a sentence, made from declared values, or for nothing."""
 
 
 def _value(value: object) -> str:
@@ -78,31 +134,44 @@ def _value(value: object) -> str:
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
 
 
-def _fill(template: str, neutral: str | None, values: Mapping[str, Any]) -> str:
+def _shortened(literals: list[str], values: list[str], longest: int) -> str:
+    """Literals and values in turn; where they exceed `longest`, the longest values are cut to one length."""
+    room, most = longest - sum(map(len, literals)), LONGEST_VALUE
+    while most > 1 and sum(min(len(value), most) for value in values) > room:
+        most -= 1
+    cut = [value if len(value) <= most else value[: most - 1] + "…" for value in values]
+    return "".join(literal + value for literal, value in zip(literals, [*cut, ""], strict=True))
+
+
+def _fill(template: str, neutral: str | None, given: Mapping[str, Any], longest: int) -> str:
     """`template` with its placeholders filled; the neutral text where a value is missing."""
-    filled: list[str] = []
+    literals, values = [""], []
     for literal, name, _, _ in _FORMATTER.parse(template):
-        filled.append(literal)
+        literals[-1] += literal
         if name is None:
             continue
-        value = values.get(name)
-        if value is None and name in OPTIONAL_PARTS and neutral is None:
-            continue
-        if value is None:
-            return neutral if neutral is not None else template.replace("{" + name + "}", "…")
-        filled.append(_value(value))
-    return "".join(filled)
+        part = _PARTS.get(name)
+        value = _value(given[name]) if part is None and given.get(name) is not None else None
+        text = part(given) if part is not None else value
+        if text is None:
+            return neutral or template
+        values.append(text)
+        literals.append("")
+    return _shortened(literals, values, longest)
 
 
 def fill_texts(row: ErrorRow, values: Mapping[str, Any]) -> tuple[str, str]:
     """Message and suggested action of a row, filled with `values`; neutral wording where one is missing."""
-    return _fill(row.message, row.neutral_message, values), _fill(row.action, row.neutral_action, values)
+    message = _fill(row.message, row.neutral_message, values, LONGEST_MESSAGE)
+    return message, _fill(row.action, row.neutral_action, values, LONGEST_VALUE)
 
 
-def format_error_message(error_code: str, **kwargs: Any) -> tuple[str, str]:
+def format_error_message(error_code: str | None = None, /, **kwargs: Any) -> tuple[str, str]:
     """Message and suggested action of a code, filled with the given values.
 
-    Total: an unknown code gives SYSTEM_ERROR's text, a missing value the neutral wording; nothing is raised.
+    Total: an unknown code gives SYSTEM_ERROR's text, a missing value the neutral wording; nothing is raised. The code may
+    also be given by name, ``error_code``.
     """
-    row = REGISTRY.get(error_code) if isinstance(error_code, str) else None
+    code = kwargs.get("error_code") if error_code is None else error_code
+    row = REGISTRY.get(code) if isinstance(code, str) else None
     return fill_texts(row or REGISTRY["SYSTEM_ERROR"], kwargs)

@@ -3,11 +3,19 @@
 import threading
 
 from app.core import timing
-from app.core.circuit_breaker import Window
+from app.core.classify import Verdict
+from app.core.window import Window
 
 SHARE = 0.1
 BURST = 3
 SECONDS = 10.0
+THROTTLED = 5 / 14
+"""What a retry costs after an answer that only asks for patience: it spares the other side most of the work."""
+
+
+def cost_of(verdict: Verdict) -> float:
+    """What a retry after such a failure takes from the burst: less where the dependency itself did not fail."""
+    return 1.0 if verdict.counts == "failure" else THROTTLED
 
 
 class RetryBudget:
@@ -18,30 +26,28 @@ class RetryBudget:
 
     def __init__(self, share: float = SHARE, burst: int = BURST, seconds: float = SECONDS) -> None:
         self.share, self.burst, self.seconds = share, burst, seconds
-        self.window: Window = Window(maxlen=200)
         self._tokens = float(burst)
         self._at = timing.current().monotonic()
         self._lock = threading.Lock()
 
-    def take(self, window: Window | None = None) -> bool:
-        """Whether one more retry is allowed now; it is noted in the window, or paid from the burst."""
-        recent = self.window if window is None else window
+    def take(self, window: Window, cost: float = 1.0) -> bool:
+        """Whether one more retry is allowed now; it is noted in the window, or paid with `cost` from the burst."""
         with self._lock:
-            retries = recent.count(None)
-            # Every retry left two marks: that it was begun, and its outcome. The rest are calls.
-            calls = len(recent) - 2 * retries
-            if retries + 1 > self.share * calls and not self._pay():
+            retries = window.count(None)
+            # A retry leaves at most two marks: that it was begun, and its outcome. The rest are calls, or fewer.
+            calls = len(window) - 2 * retries
+            if retries + 1 > self.share * calls and not self._pay(cost):
                 return False
-            recent.append(None)
+            window.append(None)
             return True
 
-    def _pay(self) -> bool:
+    def _pay(self, cost: float) -> bool:
         now = timing.current().monotonic()
         self._tokens = min(self.burst, self._tokens + self.burst * max(0.0, now - self._at) / self.seconds)
         self._at = now
-        if self._tokens < 1:
+        if self._tokens < cost:
             return False
-        self._tokens -= 1
+        self._tokens -= cost
         return True
 
 

@@ -1,6 +1,7 @@
 """A circuit breaker for sync and async calls.
 
-After `failure_threshold` failures in a row it refuses calls for `recovery_timeout` seconds, then lets a probe through:
+After `failure_threshold` failures in a row (or too large a share of failures, where one is given) it refuses calls for
+`recovery_timeout` seconds, then lets a probe through:
 its success closes the breaker, its failure opens it again. A probe that is cancelled gives its permit back; one that hangs
 loses it after `recovery_timeout`. Results of calls that began before the last change of state count for nothing.
 
@@ -9,12 +10,13 @@ that it may pass, adds its outcome with one atomic append, and takes no lock and
 starts a new window: a late result lands in a list that nobody reads any more.
 """
 
+import random
 import threading
-import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
+from app.core import breakers
 from app.core.classify import classify
 from app.core.classify_rules import Counts
 from app.core.errors import CircuitOpenError
@@ -22,16 +24,16 @@ from app.core.guard import guarded
 from app.core.logging import get_logger
 from app.core.metrics import breaker_changes_total, contained
 from app.core.timing import current
+from app.core.window import Window, in_a_row, is_bad, new_window
 
 CLOSED, OPEN, HALF_OPEN = "CLOSED", "OPEN", "HALF_OPEN"
 P = ParamSpec("P")
 R = TypeVar("R")
-Window = deque[bool | None]
-"""Outcomes of recent calls: True a success, False a failure, None a retry that was begun."""
-WINDOW = 200
+JITTER = 0.1
+"""By how much of itself a grown time to stay open may be longer, so that many processes do not probe at once."""
 
 logger = get_logger(__name__)
-_named: "weakref.WeakValueDictionary[str, CircuitBreaker]" = weakref.WeakValueDictionary()
+_rng = random.Random()  # noqa: S311 - jitter, no secret
 
 
 class Permit:
@@ -60,8 +62,12 @@ class CircuitBreaker:
         name: what refusals, metrics and the list of dependencies call it.
         probes: calls let through at a time while half open.
         successes: successful probes that close it.
-        longest_recovery: with a value, each failed round of probes doubles the time it stays open, up to this.
-        on_change: called with the breaker and its new state; an exception from it is logged, never raised.
+        longest_recovery: with a value, each failed round of probes doubles the time it stays open, up to this, and adds
+            up to a tenth of it at random.
+        failure_rate: with a value, this share of failures among the recent calls opens it too.
+        minimum_calls: recent calls below which `failure_rate` says nothing.
+        on_change: called with the breaker and its new state, while no other change can happen, so it must not wait for
+            calls through this breaker; an exception from it is logged, never raised.
         clock: seconds on a monotonic clock.
     """
 
@@ -75,6 +81,8 @@ class CircuitBreaker:
         probes: int = 1,
         successes: int = 1,
         longest_recovery: float | None = None,
+        failure_rate: float | None = None,
+        minimum_calls: int = 20,
         on_change: Callable[["CircuitBreaker", str], None] | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
@@ -85,6 +93,8 @@ class CircuitBreaker:
         self.probes = probes
         self.successes = successes
         self.longest_recovery = longest_recovery
+        self.failure_rate = failure_rate
+        self.minimum_calls = minimum_calls
         self.on_change = on_change
         self.window: Window | None = self._new_window()
         self._clock = clock
@@ -96,7 +106,7 @@ class CircuitBreaker:
         self._permits: set[Permit] = set()
         self._lock = threading.RLock()
         if name:
-            _named[name] = self
+            breakers.remember(self)
 
     @property
     def state(self) -> str:
@@ -107,17 +117,28 @@ class CircuitBreaker:
     def failure_count(self) -> int:
         """Failures in a row, as of now or of when it opened."""
         window = self.window
-        return self._tripped_at if window is None else _in_a_row(window)
+        return self._tripped_at if window is None else in_a_row(window)
 
     @property
     def retry_after(self) -> float:
-        """Seconds until the next probe may pass; 0 while closed."""
+        """Seconds until the next call may pass as a probe; 0 while calls pass."""
         return 0.0 if self._state == CLOSED else max(0.0, self._until - self._now())
 
     @property
     def isolated(self) -> bool:
         """Whether it was opened by hand."""
         return self._state == OPEN and self._until == float("inf")
+
+    def describe(self) -> dict[str, Any]:
+        """The breaker as the list of dependencies shows it; `retry_after` in seconds, None where only a person closes it."""
+        return {
+            "name": self.name,
+            "state": self._state,
+            "failure_count": self.failure_count,
+            "failure_threshold": self.failure_threshold,
+            "retry_after": None if self.isolated else round(self.retry_after, 3),
+            "isolated": self.isolated,
+        }
 
     def call(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """The result of `func`; where `func` is async, an awaitable whose outcome is what counts.
@@ -188,7 +209,8 @@ class CircuitBreaker:
             return None
         permit = Permit(now + self.recovery_timeout)
         self._permits.add(permit)
-        self._until = min(other.lapses for other in self._permits)
+        full = len(self._permits) >= self.probes
+        self._until = min(other.lapses for other in self._permits) if full else now
         return permit
 
     def settle(self, ticket: Ticket, error: BaseException | None = None) -> None:
@@ -197,15 +219,16 @@ class CircuitBreaker:
         if not isinstance(ticket, Permit):
             if counts != "neutral":
                 ticket.append(counts == "success")
-            if counts == "failure" and _in_a_row(ticket) >= self.failure_threshold:
+            if counts == "failure" and self._too_many(ticket):
                 with self._lock:
                     if self.window is ticket:
-                        self._trip(_in_a_row(ticket))
+                        self._trip(in_a_row(ticket))
             return
         with self._lock:
             if ticket not in self._permits:
                 return
             self._permits.discard(ticket)
+            self._until = self._now()
             if counts == "failure":
                 self._rounds += 1
                 self._trip(self._tripped_at + 1)
@@ -222,11 +245,17 @@ class CircuitBreaker:
             return classify(error).counts
         return "failure" if isinstance(error, self.expected_exception) else "neutral"
 
+    def _too_many(self, window: Window) -> bool:
+        if in_a_row(window) >= self.failure_threshold:
+            return True
+        return self.failure_rate is not None and is_bad(window, self.failure_rate, self.minimum_calls)
+
     def _trip(self, failures: int) -> None:
         self._tripped_at = failures
         seconds = self.recovery_timeout
-        if self.longest_recovery is not None:
-            seconds = min(seconds * 2.0 ** min(self._rounds, 32), max(seconds, self.longest_recovery))
+        if self.longest_recovery is not None and self._rounds:
+            grown = min(seconds * 2.0 ** min(self._rounds, 32), max(seconds, self.longest_recovery))
+            seconds = grown * (1 + _rng.uniform(0, JITTER))
         self._open(self._now() + seconds)
 
     def _open(self, until: float) -> None:
@@ -253,8 +282,7 @@ class CircuitBreaker:
         before, self._state = self._state, state
         if state == before:
             return
-        label = self.name.partition(" ")[0] or "unnamed"
-        breaker_changes_total.labels(dependency=label, state=state).inc()
+        breaker_changes_total.labels(dependency=breakers.label_of(self.name), state=state).inc()
         logger.warning("breaker", breaker=self.name, state=state, before=before, failures=self._tripped_at)
         if self.on_change is not None:
             # An observer's mistake must not replace the error of the call that opened the breaker.
@@ -262,22 +290,7 @@ class CircuitBreaker:
                 self.on_change(self, state)
 
     def _new_window(self) -> Window:
-        return deque(maxlen=max(WINDOW, 4 * self.failure_threshold))
+        return new_window(4 * self.failure_threshold)
 
     def _now(self) -> float:
         return self._clock() if self._clock is not None else current().monotonic()
-
-
-def _in_a_row(window: Window) -> int:
-    """Failures since the last success."""
-    failures = 0
-    for outcome in reversed(list(window)):
-        if outcome is True:
-            break
-        failures += outcome is False
-    return failures
-
-
-def known_breakers() -> list[CircuitBreaker]:
-    """The named breakers of this process, by name."""
-    return [breaker for _, breaker in sorted(_named.items())]

@@ -14,7 +14,7 @@ from typing import Any
 
 from app.core import classify_classes as classes
 from app.core import classify_rules as rules
-from app.core.errors import CircuitOpenError, DatabaseError, ErrorType, NetworkError, PlatformError, StorageError
+from app.core.errors import CircuitOpenError, DatabaseError, ErrorType, PlatformError, StorageError
 from app.core.retry_after import attribute, headers_of, seconds_of, wait_asked
 
 DEEPEST = 6
@@ -38,7 +38,8 @@ class Verdict:
 VERDICTS = {name: Verdict(*row) for name, row in rules.VERDICTS.items()}
 # Verdicts that nothing inside an exception of such a class could change.
 _FINAL = {"timeout", "timeout_final", "own_pool", "cancelled", "host_memory", "misused", "garbled", "data", "library"}
-_fixed: dict[type[BaseException], Verdict] = {NetworkError: VERDICTS["network"]}
+_fixed: dict[type[BaseException], Verdict] = {}
+_own_verdicts: dict[tuple[str, ErrorType], Verdict] = {}
 _listed: dict[type[BaseException], tuple[str, str] | None] = {}
 
 
@@ -77,16 +78,21 @@ def _judge(error: BaseException, depth: int) -> Verdict:
 
 def _own(error: PlatformError, depth: int) -> Verdict:
     """An open breaker's refusal is never retried nor counted; a wrapped failure is judged by what it wraps."""
+    wait = error.retry_after
     if isinstance(error, CircuitOpenError):
-        return Verdict(error.code, retryable=False, counts="neutral", retry_after=error.retry_after)
-    if error.error_type is ErrorType.TRANSIENT:
-        return Verdict(error.code, retryable=True, counts="failure", retry_after=error.retry_after)
-    if error.error_type in (ErrorType.USER_ERROR, ErrorType.PERMANENT):
-        return Verdict(error.code, retryable=False, counts="neutral")
+        return Verdict(error.code, retryable=False, counts="neutral", retry_after=wait)
     cause = error.original_exception
     if cause is not None and depth < DEEPEST and isinstance(error, DatabaseError | StorageError):
         return replace(_judge(cause, depth + 1), code=error.code)
-    return Verdict(error.code, retryable=False, counts="failure")
+    verdict = _own_verdicts.get((error.code, error.error_type))
+    if verdict is None:
+        transient, failed = error.error_type is ErrorType.TRANSIENT, error.error_type in _DEPENDENCY_FAILED
+        verdict = Verdict(error.code, retryable=transient, counts="failure" if failed else "neutral")
+        _own_verdicts[error.code, error.error_type] = verdict
+    return verdict if wait is None or not verdict.retryable else replace(verdict, retry_after=wait)
+
+
+_DEPENDENCY_FAILED = (ErrorType.TRANSIENT, ErrorType.SYSTEM_ERROR)
 
 
 def _rule_of(kind: type[BaseException]) -> tuple[str, str] | None:

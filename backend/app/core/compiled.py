@@ -10,7 +10,9 @@ in the window. Everything else is a method of its `Protection`, entered only whe
 import functools
 import inspect
 import itertools
+import keyword
 import linecache
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -44,8 +46,9 @@ class Holder(Protocol):
 class Protection(Protocol):
     """What a wrapper does when a call may not simply pass, and when it failed. Methods are async for async functions."""
 
-    holder: Holder
-    retries: bool
+    @property
+    def holder(self) -> Holder:
+        """Where the outcomes of the calls are kept."""
 
     def guarded(self, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> Any:
         """Carries out a call that needs leave, or has a deadline."""
@@ -54,16 +57,26 @@ class Protection(Protocol):
         """Takes a first attempt that raised; its result is the call's."""
 
 
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether a call of `function` has to be awaited; also for an object whose ``__call__`` is async."""
+    own = None if isinstance(function, type) else getattr(function, "__call__", None)  # noqa: B004 - it is looked into
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(own)
+
+
 def wrapper(function: Callable[..., Any], protection: Protection) -> Callable[..., Any]:
     """A function like `function`, each call of which goes through `protection`.
 
     Raises:
-        TypeError: `function` is a generator: its body runs after the call, where nothing could protect it.
+        TypeError: `function` is a generator: its body runs after the call, where nothing could protect it; or it is a
+            static or class method, below whose decorator this one belongs.
     """
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         message = f"{function!r} is a generator; protect the calls that it makes"
         raise TypeError(message)
-    asynchronous = inspect.iscoroutinefunction(function)
+    if isinstance(function, staticmethod | classmethod):
+        message = f"put this decorator below @{type(function).__name__}"
+        raise TypeError(message)
+    asynchronous = is_async(function)
     parameters, defaults = _parameters(function)
     source = _BODY.format(
         async_="async " if asynchronous else "",
@@ -80,35 +93,43 @@ def wrapper(function: Callable[..., Any], protection: Protection) -> Callable[..
         "__function__": function,
         "__guarded__": protection.guarded,
         "__failed__": protection.failed,
-        "__retries__": protection.retries,
         **defaults,
     }
-    # The text is findable, so that tracebacks and debuggers show the wrapper's lines.
     filename = f"<protected {getattr(function, '__qualname__', 'call')} {next(_numbers)}>"
     exec(compile(source, filename, "exec"), namespace)  # noqa: S102 - made of the parameters' names alone
-    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     protected: Any = functools.wraps(function)(namespace["protected"])
     protected.__protection__ = protection
+    # The text is findable, so that tracebacks and debuggers show the wrapper's lines, as long as the wrapper lives.
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    weakref.finalize(protected, linecache.cache.pop, filename, None)
     result: Callable[..., Any] = protected
     return result
 
 
 def _parameters(function: Callable[..., Any]) -> tuple[list[inspect.Parameter], dict[str, Any]]:
     """The parameters, each default replaced by a name, and what these names stand for."""
-    try:
-        found = list(inspect.signature(function, follow_wrapped=False).parameters.values())
-    except (TypeError, ValueError):
-        # Some builtins do not tell theirs.
-        found = [
-            inspect.Parameter("args", _STAR),
-            inspect.Parameter("kwargs", _DOUBLE_STAR),
-        ]
+    found = _signature(function)
     defaults = {f"__default_{i}__": p.default for i, p in enumerate(found) if p.default is not p.empty}
     named = [
         p.replace(default=p.empty if p.default is p.empty else f"__default_{i}__", annotation=p.empty)
         for i, p in enumerate(found)
     ]
     return named, defaults
+
+
+def _signature(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The function's own parameters; ``*args, **kwargs`` where they are not told, or could not be written down again."""
+    generic = [inspect.Parameter("args", _STAR), inspect.Parameter("kwargs", _DOUBLE_STAR)]
+    if hasattr(function, "__signature__"):
+        # Somebody's claim of how to call it; how it passes arguments on is not known.
+        return generic
+    try:
+        found = list(inspect.signature(function, follow_wrapped=False).parameters.values())
+    except (TypeError, ValueError):
+        # Some builtins do not tell theirs.
+        return generic
+    odd = any(keyword.iskeyword(p.name) or (p.name.startswith("__") and p.name.endswith("__")) for p in found)
+    return generic if odd else found
 
 
 def _declared(parameters: list[inspect.Parameter]) -> str:

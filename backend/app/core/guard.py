@@ -1,10 +1,9 @@
 """A function whose every call goes through a circuit breaker, at the price of a compiled wrapper."""
 
-import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from app.core.compiled import wrapper
+from app.core.compiled import is_async, wrapper
 
 if TYPE_CHECKING:
     from app.core.circuit_breaker import CircuitBreaker, Ticket
@@ -15,8 +14,6 @@ Kwargs = dict[str, Any]
 
 class _Guard:
     """Carries out the calls that need leave, and takes the failures."""
-
-    retries = False
 
     def __init__(self, breaker: "CircuitBreaker", function: Callable[..., Any]) -> None:
         self.holder = self.breaker = breaker
@@ -65,5 +62,5 @@ class _Async(_Guard):
 
 def guarded(breaker: "CircuitBreaker", function: Callable[..., Any]) -> Callable[..., Any]:
     """`function`, each call of which goes through `breaker`."""
-    kind = _Async if inspect.iscoroutinefunction(function) else _Sync
+    kind = _Async if is_async(function) else _Sync
     return wrapper(function, kind(breaker, function))

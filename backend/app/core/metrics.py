@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 from prometheus_client import Counter, Histogram
 
 from app.core.error_messages import REGISTRY
-from app.core.errors import PlatformError
+from app.core.errors import ErrorSeverity, ErrorType, PlatformError
 from app.core.logging import get_logger
 
 logger = get_logger(__name__)
@@ -17,6 +18,9 @@ training_job_failures = Counter(
 api_errors = Counter("api_errors_total", "API errors by status code and endpoint", ["status_code", "endpoint", "method"])
 error_handling_latency = Histogram("error_handling_seconds", "Time spent handling errors", ["error_type"])
 retries_total = Counter("platform_retries_total", "Calls tried again, by dependency and outcome", ["dependency", "outcome"])
+retry_budget_refusals_total = Counter(
+    "platform_retry_budget_refusals_total", "Retries that the dependency's retry budget refused", ["dependency"]
+)
 breaker_changes_total = Counter(
     "platform_breaker_changes_total", "Circuit breakers' changes of state", ["dependency", "state"]
 )
@@ -26,13 +30,22 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS",
 
 def track_error(error: PlatformError, component: str) -> None:
     """Counts an error where it is handled; `component` names a part of the platform, never data."""
-    errors_total.labels(error_type=error.error_type.value, severity=error.severity.value, component=component).inc()
+    _errors(error.error_type, error.severity, component).inc()
+
+
+@lru_cache(maxsize=1024)
+def _errors(kind: ErrorType, severity: ErrorSeverity, component: str) -> Counter:
+    return errors_total.labels(error_type=kind.value, severity=severity.value, component=component)
 
 
 def track_api_error(status: int, endpoint: str | None, method: str) -> None:
     """Counts an error answer; `endpoint` is the route's template, None where no route matched."""
-    known = method if method in METHODS else "OTHER"
-    api_errors.labels(status_code=str(status), endpoint=endpoint or "unmatched", method=known).inc()
+    _api_errors(status, endpoint or "unmatched", method if method in METHODS else "OTHER").inc()
+
+
+@lru_cache(maxsize=4096)
+def _api_errors(status: int, endpoint: str, method: str) -> Counter:
+    return api_errors.labels(status_code=str(status), endpoint=endpoint, method=method)
 
 
 def code_label(code: str) -> str:

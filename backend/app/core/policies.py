@@ -43,18 +43,18 @@ class Policy:
     def tenacity(self) -> dict[str, Any]:
         """Keyword arguments for tenacity's ``retry`` or ``AsyncRetrying``, where a block and not a function is retried."""
         from tenacity import retry_if_exception, stop_after_attempt
-        from tenacity.wait import wait_random, wait_random_exponential
+        from tenacity.wait import wait_random_exponential
 
         def again(error: BaseException) -> bool:
             return classify(error).retryable
 
-        grown = wait_random_exponential(multiplier=self.first_wait, min=self.first_wait, max=self.longest_wait)
-        return {
+        arguments = {
             "retry": retry_if_exception(again),
             "stop": stop_after_attempt(self.attempts),
-            "wait": grown if self.longest_wait > self.first_wait else wait_random(self.first_wait, self.longest_wait),
+            "wait": wait_random_exponential(multiplier=2 * self.first_wait, min=self.first_wait, max=self.longest_wait),
             "reraise": True,
         }
+        return arguments if self.give_up == "raises" else {**arguments, "retry_error_callback": lambda _state: None}
 
     def temporal(self) -> dict[str, Any]:
         """Keyword arguments for Temporal's ``RetryPolicy`` of the activities that call this integration."""

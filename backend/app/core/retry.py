@@ -8,23 +8,20 @@ breaker allow. In the end the original exception is raised, with the attempts no
 """
 
 import asyncio
-import inspect
 import random
-import sys
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar, cast
 
 from app.core import policies, timing
-from app.core.budget import budget_of
-from app.core.circuit_breaker import CircuitBreaker, Ticket, Window
-from app.core.classify import Verdict, classify
-from app.core.compiled import Holder, wrapper
+from app.core.circuit_breaker import CircuitBreaker, Ticket
+from app.core.classify import classify
+from app.core.compiled import is_async, wrapper
 from app.core.errors import CircuitOpenError
 from app.core.errors import TimeoutError as OperationTimeout
 from app.core.logging import get_logger
 from app.core.metrics import retries_total
+from app.core.turns import Layer, Traffic, Turns, said
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,91 +29,22 @@ Decorator = Callable[[Callable[P, R]], Callable[P, R]]
 Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
 logger = get_logger(__name__)
-RETRIED = "__vtp_retried__"
 CUT_TOLERANCE = 0.005
-
-
-class _Traffic:
-    """Outcomes of the recent calls to a dependency that has no breaker."""
-
-    def __init__(self) -> None:
-        self.window: Window | None = Window(maxlen=200)
-
-
-_traffic: dict[str, _Traffic] = {}
-
-
-class _Turns:
-    """The tries after the first of one call: says how long to wait, or that it is over."""
-
-    def __init__(self, call: "_Protected") -> None:
-        self.call = call
-        self.tries = 1
-
-    def wait(self, error: BaseException) -> float | None:
-        """Seconds to wait before the next try; None where there is none."""
-        policy, verdict = self.call.policy, classify(error)
-        if not verdict.retryable or _was_retried(error):
-            return None
-        seconds = self._seconds(verdict)
-        left = timing.remaining()
-        window = self.call.holder.window
-        if self.tries >= policy.attempts:
-            why = "exhausted"
-        elif window is None:
-            why = "breaker open"
-        elif left is not None and seconds >= left:
-            why = "deadline"
-        elif not budget_of(policy.name).take(window):
-            why = "budget"
-        else:
-            retries_total.labels(dependency=policy.name, outcome="retried").inc()
-            logger.info("trying again", call=self.call.name, tries=self.tries, wait_s=round(seconds, 2), error=str(error))
-            self.tries += 1
-            return seconds
-        retries_total.labels(dependency=policy.name, outcome=why).inc()
-        error.add_note(f"{self.call.name}: gave up after {self.tries} of {policy.attempts} tries ({why})")
-        if _layers() > 1:
-            with suppress(AttributeError, TypeError):
-                setattr(error, RETRIED, True)
-        return None
-
-    def _seconds(self, verdict: Verdict) -> float:
-        low, high = self.call.policy.bounds(self.tries)
-        own = self.call.rng.uniform(low, high)
-        # A server's wish counts within reason: never less than our own wait, never more than one longest wait on top.
-        return min(max(own, verdict.retry_after or 0.0), own + self.call.policy.longest_wait)
-
-
-def _layers() -> int:
-    """How many retrying wrappers the running call goes through."""
-    count, frame = 0, sys._getframe()  # noqa: SLF001 - the interpreter's only way to see its own stack cheaply
-    while frame is not None:
-        count += bool(frame.f_globals.get("__retries__"))
-        frame = cast("Any", frame.f_back)
-    return count
-
-
-def _was_retried(error: BaseException) -> bool:
-    """Whether an inner layer has tried `error` again already: one layer retries, they do not multiply."""
-    if not getattr(error, RETRIED, False):
-        return False
-    if _layers() <= 1:
-        delattr(error, RETRIED)
-    return True
+"""Seconds by which the timers of nested calls with one deadline may differ."""
+_traffic: dict[str, Traffic] = {}
 
 
 class _Protected:
     """Carries out the calls of one protected function that may not simply pass, or failed."""
 
-    retries = True
-
     def __init__(
         self, function: Callable[..., Any], policy: policies.Policy, breaker: CircuitBreaker | None, rng: random.Random
     ) -> None:
-        self.function, self.policy, self.breaker, self.rng = function, policy, breaker, rng
-        self.name = getattr(function, "__qualname__", repr(function))
-        self.holder: Holder = breaker if breaker is not None else _traffic.setdefault(policy.name, _Traffic())
+        self.function, self.policy, self.breaker = function, policy, breaker
+        self.holder = breaker if breaker is not None else _traffic.setdefault(policy.name, Traffic())
+        self.name = getattr(function, "__qualname__", None) or type(function).__qualname__
+        dependency = (breaker.name if breaker is not None else "") or policy.name
+        self.layer = Layer(self.name, policy, dependency, self.holder, rng)
 
     def enter(self) -> Ticket:
         """Leave for one attempt.
@@ -127,11 +55,10 @@ class _Protected:
         window = self.holder.window
         return window if window is not None else cast("CircuitBreaker", self.breaker).acquire(self.name)
 
-    def settle(self, ticket: Ticket, error: BaseException | None = None) -> None:
-        """Takes the outcome of an attempt; one that the deadline cut is a time-out of the other side's."""
-        if isinstance(error, asyncio.CancelledError):
-            left = timing.remaining()
-            error = TimeoutError() if left is not None and left <= CUT_TOLERANCE else error
+    def settle(self, ticket: Ticket, error: BaseException | None = None, limit: asyncio.Timeout | None = None) -> None:
+        """Takes the outcome of an attempt; one that the deadline's timer cut is a time-out of the other side's."""
+        if isinstance(error, asyncio.CancelledError) and _cut(limit):
+            error = TimeoutError()
         if self.breaker is not None:
             self.breaker.settle(ticket, error)
         elif isinstance(ticket, deque):
@@ -139,24 +66,40 @@ class _Protected:
 
     def give_up(self, error: BaseException) -> None:
         """The end of a call: its last exception, or None where the policy bears the loss of it."""
-        if self.policy.give_up == "none" and classify(error).retryable:
+        if self.policy.give_up == "none" and _bearable(error):
             retries_total.labels(dependency=self.policy.name, outcome="gave none").inc()
-            logger.warning("given up, going on without", call=self.name, error=str(error))
+            logger.warning("given up, going on without", call=self.name, error=said(error))
             return
         raise error
 
-    def out_of_time(self) -> OperationTimeout:
-        """The error of a call that the deadline ended."""
+    def out_of_time(self, seconds: float) -> OperationTimeout:
+        """The error of a call that the deadline ended after `seconds`."""
         retries_total.labels(dependency=self.policy.name, outcome="deadline").inc()
-        return OperationTimeout(self.name, 0)
+        return OperationTimeout(self.name, round(seconds, 3))
+
+
+def _cut(limit: asyncio.Timeout | None) -> bool:
+    """Whether a cancellation is the work of a deadline's timer: this call's own, or that of a call around it."""
+    left = timing.remaining()
+    return (limit is not None and limit.expired()) or (left is not None and left <= CUT_TOLERANCE)
+
+
+def _bearable(error: BaseException) -> bool:
+    """Whether `error` tells that the other side is away, and not of a mistake or a refusal."""
+    verdict = classify(error)
+    away = verdict.counts == "failure" and verdict.code != "SYSTEM_ERROR"
+    return verdict.retryable or away or isinstance(error, CircuitOpenError)
 
 
 class _Sync(_Protected):
     def guarded(self, args: Args, kwargs: Kwargs) -> Any:
         """The first attempt of a call that needs leave, or has a deadline."""
         if timing.remaining() == 0:
-            return self.give_up(self.out_of_time())
-        ticket = self.enter()
+            return self.give_up(self.out_of_time(0))
+        try:
+            ticket = self.enter()
+        except CircuitOpenError as refused:
+            return self.give_up(refused)
         try:
             result = self.function(*args, **kwargs)
         except BaseException as error:
@@ -167,13 +110,14 @@ class _Sync(_Protected):
     def failed(self, ticket: Ticket, error: BaseException, args: Args, kwargs: Kwargs) -> Any:
         """The tries after the first."""
         self.settle(ticket, error)
-        turns = _Turns(self)
+        turns = Turns(self.layer)
         while (seconds := turns.wait(error)) is not None:
             if seconds > 0:
                 timing.current().sleep(seconds)
             try:
                 ticket = self.enter()
             except CircuitOpenError:
+                turns.give_up(error, "breaker open")
                 break
             try:
                 result = self.function(*args, **kwargs)
@@ -195,43 +139,49 @@ class _Async(_Protected):
         """The first attempt of a call that needs leave, or has a deadline; one timer cuts the whole call."""
         left = timing.remaining()
         if left is None:
-            return await self._first(args, kwargs)
+            return await self._first(args, kwargs, None)
         if left == 0:
-            return self.give_up(self.out_of_time())
+            return self.give_up(self.out_of_time(0))
         try:
             async with asyncio.timeout(left) as limit:
-                return await self._first(args, kwargs)
+                return await self._first(args, kwargs, limit)
         except TimeoutError as error:
             if not limit.expired():
                 raise
-            cut = self.out_of_time()
+            cut = self.out_of_time(left)
             cut.__cause__ = error
         return self.give_up(cut)
 
-    async def _first(self, args: Args, kwargs: Kwargs) -> Any:
-        ticket = self.enter()
+    async def _first(self, args: Args, kwargs: Kwargs, limit: asyncio.Timeout | None) -> Any:
+        try:
+            ticket = self.enter()
+        except CircuitOpenError as refused:
+            return self.give_up(refused)
         try:
             result = await self.function(*args, **kwargs)
         except BaseException as error:
-            return await self.failed(ticket, error, args, kwargs)
+            return await self.failed(ticket, error, args, kwargs, limit)
         self.settle(ticket)
         return result
 
-    async def failed(self, ticket: Ticket, error: BaseException, args: Args, kwargs: Kwargs) -> Any:
+    async def failed(
+        self, ticket: Ticket, error: BaseException, args: Args, kwargs: Kwargs, limit: asyncio.Timeout | None = None
+    ) -> Any:
         """The tries after the first."""
-        self.settle(ticket, error)
-        turns = _Turns(self)
+        self.settle(ticket, error, limit)
+        turns = Turns(self.layer)
         while (seconds := turns.wait(error)) is not None:
             if seconds > 0:
                 await timing.current().async_sleep(seconds)
             try:
                 ticket = self.enter()
             except CircuitOpenError:
+                turns.give_up(error, "breaker open")
                 break
             try:
                 result = await self.function(*args, **kwargs)
             except BaseException as failure:
-                self.settle(ticket, failure)
+                self.settle(ticket, failure, limit)
                 error = failure
             else:
                 self.settle(ticket)
@@ -247,7 +197,7 @@ def _decorator(policy: policies.Policy, breaker: CircuitBreaker | None, rng: ran
     source = rng or random.Random()  # noqa: S311 - jitter, no secret
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        kind = _Async if inspect.iscoroutinefunction(function) else _Sync
+        kind = _Async if is_async(function) else _Sync
         return cast("Callable[P, R]", wrapper(function, kind(function, policy, breaker, source)))
 
     return decorate

@@ -70,7 +70,7 @@ def current() -> Timing:
 @contextmanager
 def testing() -> Iterator[TestTiming]:
     """Within it nothing waits: back-off passes at once, breakers take their time from the same clock, and retry budgets
-    are fresh. It holds for this context (task, or thread) and what it starts, not for the process."""
+    are fresh. It holds for this context and the tasks it starts, not for the process nor for bare threads."""
     timing = TestTiming()
     token = _timing.set(timing)
     try:

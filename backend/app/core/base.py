@@ -185,19 +185,21 @@ class PlatformError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The constructors of the subclasses differ; state is what makes an error, so state is what is copied.
-        state = {**self.__dict__, "__cause__": _portable(self.__cause__)}
+        state = {**self.__dict__, "args": self.args, "__cause__": _portable(self.__cause__)}
         state["original_exception"] = _portable(self.original_exception)
         state["context"] = {key: _portable(value) for key, value in self.context.items()}
-        return copyreg.__newobj__, (type(self), *self.args), state  # type: ignore[attr-defined]
+        return copyreg.__newobj__, (type(self),), state  # type: ignore[attr-defined]
 
     def __setstate__(self, state: dict[str, Any] | None) -> None:
         state = dict(state or {})
+        # Some builtin bases take the arguments of their constructor only.
+        self.args = state.pop("args", ())
         self.__cause__ = state.pop("__cause__", None)
         self.__dict__.update(state)
 
     def __copy__(self) -> "PlatformError":
-        twin = type(self).__new__(type(self), *self.args)
-        twin.__setstate__({**self.__dict__, "__cause__": self.__cause__})
+        twin = type(self).__new__(type(self))
+        twin.__setstate__({**self.__dict__, "args": self.args, "__cause__": self.__cause__})
         return twin
 
 

@@ -29,6 +29,10 @@ class ErrorSeverity(str, Enum):
     CRITICAL = "critical"
 
 
+_TYPES = {kind.value: kind for kind in ErrorType}
+_SEVERITIES = {severity.value: severity for severity in ErrorSeverity}
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """One wrong field of a request: a JSON pointer into it, a machine code, a sentence fragment."""
@@ -121,8 +125,8 @@ class PlatformError(Exception):
         PlatformError.__init__(
             error,
             message=f"{row.code}: {user_message}",
-            error_type=ErrorType(row.type),
-            severity=ErrorSeverity(row.severity),
+            error_type=_TYPES[row.type],
+            severity=_SEVERITIES[row.severity],
             user_message=user_message,
             suggested_action=action,
             context=context,

@@ -5,8 +5,9 @@ Everything that depends on a code (HTTP status, message, documentation page, met
 
 import signal
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -123,6 +124,8 @@ _PARTS: dict[str, Callable[[Mapping[str, Any]], str]] = {
 
 def _value(value: object) -> str:
     """A value as a text shows it: short, on one line."""
+    if type(value) is str and len(value) <= LONGEST_VALUE:
+        return " ".join(value.split())
     try:
         if isinstance(value, float):
             value = f"{value:g}"
@@ -134,7 +137,7 @@ def _value(value: object) -> str:
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
 
 
-def _shortened(literals: list[str], values: list[str], longest: int) -> str:
+def _shortened(literals: Sequence[str], values: Sequence[str], longest: int) -> str:
     """Literals and values in turn; where they exceed `longest`, the longest values are cut to one length."""
     room, most = longest - sum(map(len, literals)), LONGEST_VALUE
     while most > 1 and sum(min(len(value), most) for value in values) > room:
@@ -143,21 +146,30 @@ def _shortened(literals: list[str], values: list[str], longest: int) -> str:
     return "".join(literal + value for literal, value in zip(literals, [*cut, ""], strict=True))
 
 
-def _fill(template: str, neutral: str | None, given: Mapping[str, Any], longest: int) -> str:
-    """`template` with its placeholders filled; the neutral text where a value is missing."""
-    literals, values = [""], []
+@cache
+def _parsed(template: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """A template as a % format, its placeholders, and the literals between them."""
+    literals, names = [""], []
     for literal, name, _, _ in _FORMATTER.parse(template):
         literals[-1] += literal
-        if name is None:
-            continue
+        if name is not None:
+            names.append(name)
+            literals.append("")
+    return "%s".join(literal.replace("%", "%%") for literal in literals), tuple(names), tuple(literals)
+
+
+def _fill(template: str, neutral: str | None, given: Mapping[str, Any], longest: int) -> str:
+    """`template` with its placeholders filled; the neutral text where a value is missing."""
+    form, names, literals = _parsed(template)
+    values = []
+    for name in names:
         part = _PARTS.get(name)
-        value = _value(given[name]) if part is None and given.get(name) is not None else None
-        text = part(given) if part is not None else value
-        if text is None:
+        value = given.get(name) if part is None else part(given)
+        if value is None:
             return neutral or template
-        values.append(text)
-        literals.append("")
-    return _shortened(literals, values, longest)
+        values.append(_value(value) if part is None else value)
+    whole = form % tuple(values)
+    return whole if len(whole) <= longest else _shortened(literals, values, longest)
 
 
 def fill_texts(row: ErrorRow, values: Mapping[str, Any]) -> tuple[str, str]:

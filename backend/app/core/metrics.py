@@ -7,7 +7,7 @@ from functools import lru_cache
 from prometheus_client import Counter, Histogram
 
 from app.core.error_messages import REGISTRY
-from app.core.errors import ErrorSeverity, ErrorType, PlatformError
+from app.core.errors import PlatformError
 from app.core.logging import get_logger
 
 logger = get_logger(__name__)
@@ -30,12 +30,12 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS",
 
 def track_error(error: PlatformError, component: str) -> None:
     """Counts an error where it is handled; `component` names a part of the platform, never data."""
-    _errors(error.error_type, error.severity, component).inc()
+    _errors(error.error_type._value_, error.severity._value_, component).inc()
 
 
 @lru_cache(maxsize=1024)
-def _errors(kind: ErrorType, severity: ErrorSeverity, component: str) -> Counter:
-    return errors_total.labels(error_type=kind.value, severity=severity.value, component=component)
+def _errors(kind: str, severity: str, component: str) -> Counter:
+    return errors_total.labels(error_type=kind, severity=severity, component=component)
 
 
 def track_api_error(status: int, endpoint: str | None, method: str) -> None:

@@ -1,12 +1,15 @@
 """Takes secrets and internals out of text and data that leave the process."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 HIDDEN = "[redacted]"
 LONGEST = 200
 DEEPEST = 8
+MOST_ITEMS = 20
+"""Entries of a list or mapping that a parameter shows."""
 
 _SECRET_KEY = re.compile(
     r"pass(word|wd|phrase)?$|secret|token$|api[-_]?key|access[-_]?key|private[-_]?key|authorization|cookie|credential|dsn$",
@@ -33,14 +36,25 @@ _SECRETS = re.compile(
 _URL_LOGIN = re.compile(r"\b([a-z][a-z0-9+.\-]*://)[^\s/@:]*:[^\s@]*@", re.IGNORECASE)
 _ASSIGNED = re.compile(
     r"(?i)\b((?:[a-z0-9]+[_\-])*(?:password|passwd|secret|token|api[_\-]?key|access[_\-]?key|aws_secret_access_key))"
-    r"(\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s,;&]+)"
+    r"([\"']?\s*[=:]\s*|\s+(?=[\"']))(\"[^\"]*\"|'[^']*'|[^\s,;&]+)"
 )
-_ABSOLUTE_PATH = re.compile(r"(?<![\w/:.~])(?:/[\w.@+\-]+){2,}/?|\b[A-Za-z]:\\[^\s'\"]+")
+_FILE_ADDRESS = re.compile(r"\bfile:/+[^\s'\"]+", re.IGNORECASE)
+_ABSOLUTE_PATH = re.compile(
+    # Not the paths of our own interface, nor the name of shared memory that a message of the catalogue explains.
+    r"(?<![\w/.~])(?!//)(?!/(?:api/v1|ws|errors|dev/shm)\b)(?:/[\w.@+\-]+){2,}/?|\b[A-Za-z]:\\[^\s'\"]+|\\\\[\w.\-]+\\[^\s'\"]+"
+)
 _SQL = re.compile(
-    r"\b(?:SELECT\b.+?\bFROM|INSERT\s+INTO|UPDATE\b.+?\bSET|DELETE\s+FROM|CREATE\s+TABLE|DROP\s+TABLE)\b.*",
-    re.IGNORECASE | re.DOTALL,
+    r"\[SQL:[\s\S]*|\[parameters:[\s\S]*|"
+    r"\b(?:SELECT\b[\s\S]+?\bFROM\b|INSERT\s+INTO\b|UPDATE\b[\s\S]+?\bSET\b|DELETE\s+FROM\b|(?:CREATE|DROP|ALTER)\s+TABLE\b)[\s\S]*|"
+    # In lower case only what cannot be an English sentence such as "select one from the list".
+    r"(?i:\bselect\s[^.]+?\sfrom\s+\w+\s+(?:where|join|limit|order\s+by|group\s+by)\b[\s\S]*|\binsert\s+into\s+\w+\s*\([\s\S]*|"
+    r"\bupdate\s+\w+\s+set\s+\w+\s*=[\s\S]*|\bdelete\s+from\s+\w+\s+where\b[\s\S]*|\bdrop\s+table\s+\w+[\s\S]*)"
 )
-_STACK = re.compile(r"Traceback \(most recent call last\):[\s\S]*|\s*File \"[^\"]+\", line \d+.*")
+_STACK = re.compile(r"Traceback \(most recent call last\):[\s\S]*|\s*File \"[^\"]+\", line \d+.*(?:\n[ \t]+.*)*")
+SHORTEST_SECRET = 10
+"""A run of letters and digits shorter than this is no secret of any known form."""
+_MARKS = re.compile(r"[/\\=:@\"'\[]|[A-Za-z0-9_\-]{10}")
+_TOO_LARGE = 2**63
 
 
 def redact_text(text: str) -> str:
@@ -52,14 +66,45 @@ def redact_text(text: str) -> str:
 
 def public_text(text: str, longest: int = LONGEST) -> str:
     """`text` fit for users: without secrets, absolute paths, SQL and stack traces, cut at `longest` characters."""
+    if len(text) < SHORTEST_SECRET and text.isalnum() and text.isascii():
+        return text
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode()
+    if _MARKS.search(text) is not None or _has_word(text):
+        text = _cleaned(text) if len(text) <= LONGEST else _clean(text)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _has_word(text: str) -> bool:
+    """Whether a word occurs with which SQL or a login may begin. Written out: this runs for every text of every error."""
+    low = text.lower()
+    return (
+        "bearer" in low
+        or "basic" in low
+        or "select" in low
+        or "insert" in low
+        or "update" in low
+        or "delete" in low
+        or "table" in low
+    )
+
+
+def _clean(text: str) -> str:
     text = _STACK.sub("", redact_text(text))
     text = _SQL.sub("…", text)
-    text = _ABSOLUTE_PATH.sub(_last_part, text)
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+    return _ABSOLUTE_PATH.sub(_last_part, _FILE_ADDRESS.sub(_last_part, text))
+
+
+_cleaned = lru_cache(maxsize=512)(_clean)
 
 
 def _last_part(match: re.Match[str]) -> str:
     return re.split(r"[/\\]", match[0].rstrip("/\\"))[-1]
+
+
+def public_pointer(pointer: str) -> str:
+    """A JSON pointer fit for users: slashes belong to it, so only secrets are taken out."""
+    return redact_text(pointer.encode("utf-8", "replace").decode())[:LONGEST]
 
 
 def redact(value: Any, depth: int = 0) -> Any:
@@ -78,14 +123,60 @@ def redact(value: Any, depth: int = 0) -> Any:
     return value
 
 
+def _number(value: float) -> Any:
+    """A number as JSON can carry it; others (not finite, over 64 bits) as text."""
+    if isinstance(value, float):
+        return value if value - value == 0 else str(value)
+    if -_TOO_LARGE <= value < _TOO_LARGE:
+        return value
+    return str(value) if abs(value) < 10**LONGEST else "int"
+
+
 def public_value(value: Any, depth: int = 0) -> Any:
     """A parameter fit for users: plain JSON values, texts by `public_text`, anything else by its kind only."""
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
         return public_text(value)
+    if isinstance(value, int | float):
+        return _number(value)
     if depth < 2 and isinstance(value, list | tuple):
-        return [public_value(item, depth + 1) for item in value[:20]]
+        return [public_value(item, depth + 1) for item in value[:MOST_ITEMS]]
     if depth < 2 and isinstance(value, Mapping):
-        return {public_text(str(key)): public_value(item, depth + 1) for key, item in list(value.items())[:20]}
+        return {
+            public_text(key): HIDDEN if _SECRET_KEY.search(key) else public_value(item, depth + 1)
+            for key, item in list(value.items())[:MOST_ITEMS]
+            if isinstance(key, str)
+        }
     return type(value).__name__
+
+
+def is_public(value: Any, depth: int = 0) -> bool:
+    """Whether `value` may leave as it is: plain JSON values without anything that `public_text` would take out."""
+    if value is None or isinstance(value, bool):
+        return True
+    if isinstance(value, str):
+        return public_text(value, len(value)) == value
+    if isinstance(value, int | float):
+        return bool(public_value(value) == value)
+    if depth > DEEPEST:
+        return False
+    if isinstance(value, Mapping):
+        return all(
+            isinstance(key, str) and not _SECRET_KEY.search(key) and is_public(item, depth + 1)
+            for key, item in value.items()
+        )
+    return isinstance(value, list | tuple) and all(is_public(item, depth + 1) for item in value)
+
+
+def public_params(declared: Iterable[str], context: Mapping[str, Any]) -> dict[str, Any]:
+    """The declared details of an error, fit for users; a value of a field with a secret's name is not shown."""
+    shown = {}
+    for name in declared:
+        value = context.get(name)
+        if value is not None:
+            shown[name] = public_text(value) if type(value) is str else public_value(value)
+    field = shown.get("field")
+    if field is not None and "value" in shown and _SECRET_KEY.search(str(field)):
+        shown["value"] = HIDDEN
+    return shown

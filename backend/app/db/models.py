@@ -195,3 +195,16 @@ class Idempotency(Base):
     request_hash: Mapped[str] = mapped_column(String(64))
     job_id: Mapped[str] = mapped_column(String(20))
     created_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class ErrorOccurrence(Base):
+    """An error answer as it went out, so that its trace id can be looked up; only the newest are kept."""
+
+    __tablename__ = "error_occurrences"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    trace_id: Mapped[str] = mapped_column(String(32), index=True)
+    status: Mapped[int]
+    method: Mapped[str] = mapped_column(String(12))
+    endpoint: Mapped[str]
+    error: Mapped[Json]
+    """The public form; it holds the time."""

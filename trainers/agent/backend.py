@@ -64,8 +64,11 @@ def _error(response: httpx2.Response) -> dict[str, Any]:
 def _judge(response: httpx2.Response) -> None:
     """Lets a good answer pass.
 
+    Only the backend itself can refuse: what another server (a proxy, a page that stands in for it) says at its address is
+    no verdict, and must not end a training.
+
     Raises:
-        BackendAway: a passing failure.
+        BackendAway: a passing failure, or not the backend.
         UnknownAttempt: 401 or 404.
         BackendRefuses: any other refusal.
     """
@@ -74,7 +77,8 @@ def _judge(response: httpx2.Response) -> None:
         return
     error = _error(response)
     message = f"answered {status}"
-    if status >= httpx2.codes.INTERNAL_SERVER_ERROR or status == httpx2.codes.TOO_MANY_REQUESTS:
+    passing = status >= httpx2.codes.INTERNAL_SERVER_ERROR or status == httpx2.codes.TOO_MANY_REQUESTS
+    if passing or not error.get("code"):
         raise BackendAway(message)
     kind = UnknownAttempt if status in (httpx2.codes.UNAUTHORIZED, httpx2.codes.NOT_FOUND) else BackendRefuses
     raise kind(status, str(error.get("code", "")), str(error.get("message", message)))
@@ -135,8 +139,12 @@ class Backend:
         if response.status_code == httpx2.codes.CONFLICT and isinstance(expected, int):
             return Reply(expected - 1, final=False)
         _judge(response)
-        answer = response.json()
-        return Reply(int(answer["last_seq"]), bool(answer["final"]))
+        try:
+            answer = response.json()
+            return Reply(int(answer["last_seq"]), bool(answer["final"]))
+        except (ValueError, KeyError, TypeError) as error:
+            message = "the answer is not a callback's"
+            raise BackendAway(message) from error
 
     async def upload(self, url: str, token: str, path: Path, note: dict[str, Any]) -> None:
         """Sends a file; `note` has its name, sha256, bytes, media_type, role and epoch.

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from trainers.agent.backend import Backend, BackendAway, BackendRefuses, UnknownAttempt, sha256_of
+from trainers.agent.backend import Backend, BackendAway, BackendRefuses, Reply, UnknownAttempt, sha256_of
 from trainers.agent.outbox import Key, Outbox
 
 BATCH = 200
@@ -38,6 +38,7 @@ class Delivery:
         self.sleep, self.log = sleep, log
         self.rng = rng or random.Random()  # noqa: S311 - jitter, no secret
         self.news = asyncio.Event()
+        self.back = asyncio.Event()
         self.final = False
 
     async def run(self) -> None:
@@ -56,10 +57,24 @@ class Delivery:
                 failures += 1
                 wait = back_off(failures, self.rng)
                 self.log(f"{self.key[0]}/{self.key[1]}: backend away ({error}), next try in {wait:.1f} s")
-                await self.sleep(wait)
+                await self.pause(wait)
             except UnknownAttempt as error:
                 self.log(f"{self.key[0]}/{self.key[1]}: the backend does not want it: {error}")
                 self.final = True
+
+    async def pause(self, seconds: float) -> None:
+        """Waits, or less where `backend_is_back` is called in between."""
+        self.back.clear()
+        waits = {asyncio.ensure_future(self.sleep(seconds)), asyncio.create_task(self.back.wait())}
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def backend_is_back(self) -> None:
+        """The backend was reached by another way: the next try need not wait."""
+        self.back.set()
 
     async def _deliver(self, batch: list[dict[str, Any]]) -> None:
         ready: list[dict[str, Any]] = []
@@ -72,35 +87,41 @@ class Delivery:
                 break
             ready.append(await self._with_file(update, batch[index + 1 :]))
             break
+        reply = await self._post(ready)
+        self.outbox.acknowledge(self.key, reply.last_seq)
+        self.final = reply.final
+        for update in batch[: len(ready)]:
+            # Only now: an agent that was killed before this has to send the file again.
+            if update.get("artifact", {}).get("role") == "checkpoint" and update["seq"] <= reply.last_seq:
+                (self.folder / update["file"]).unlink(missing_ok=True)
+
+    async def _post(self, ready: list[dict[str, Any]]) -> Reply:
+        """Posts updates. One that the backend does not understand must not dam up all that follow it."""
         try:
-            reply = await self.backend.post(self.spec["callback_url"], self.spec["token"], ready)
+            return await self.backend.post(self.spec["callback_url"], self.spec["token"], ready)
         except UnknownAttempt:
             raise
         except BackendRefuses as error:
-            # An update that the backend does not understand must not dam up all that follow it.
-            self.log(f"{self.key[0]}/{self.key[1]}: update {ready[0]['seq']} refused: {error}")
-            if len(ready) > 1 or _is_bare(ready[0]):
-                reply = await self._one_by_one(ready)
-            else:
-                reply = await self.backend.post(self.spec["callback_url"], self.spec["token"], [_bare(ready[0])])
-        self.outbox.acknowledge(self.key, reply.last_seq)
-        self.final = reply.final
-
-    async def _one_by_one(self, ready: list[dict[str, Any]]) -> Any:
-        """Delivers each update alone, a refused one without its content."""
-        reply = None
+            self.log(f"{self.key[0]}/{self.key[1]}: updates from {ready[0]['seq']} on refused: {error}")
+            if len(ready) == 1:
+                return await self._simpler(ready[0], error)
+        reply = Reply(ready[0]["seq"] - 1, final=False)
         for update in ready:
-            try:
-                reply = await self.backend.post(self.spec["callback_url"], self.spec["token"], [update])
-            except UnknownAttempt:
-                raise
-            except BackendRefuses as error:
-                if _is_bare(update):
-                    message = f"a bare update was refused: {error}"
-                    raise BackendAway(message) from error
-                reply = await self.backend.post(self.spec["callback_url"], self.spec["token"], [_bare(update)])
-            self.outbox.acknowledge(self.key, reply.last_seq)
+            reply = await self._post([update])
+            if reply.final or reply.last_seq < update["seq"]:
+                break
         return reply
+
+    async def _simpler(self, update: dict[str, Any], refusal: BackendRefuses) -> Reply:
+        """Posts what is left of a refused update without the largest part of its evidence, at last without any content."""
+        evidence = update.get("evidence") or {}
+        if "log" in evidence or "stack" in evidence:
+            kept = {name: value for name, value in evidence.items() if name not in ("log", "stack", "ranks")}
+            return await self._post([{**update, "evidence": kept}])
+        if update == _bare(update):
+            message = f"a bare update was refused: {refusal}"
+            raise BackendAway(message) from refusal
+        return await self._post([_bare(update)])
 
     async def _with_file(self, update: dict[str, Any], later: list[dict[str, Any]]) -> dict[str, Any]:
         """Uploads the file of an update; the update as it is told then. A file that is gone or outdated is not told."""
@@ -120,9 +141,6 @@ class Delivery:
         except (OSError, BackendRefuses) as error:
             self.log(f"{self.key[0]}/{self.key[1]}: {note['name']} not uploaded: {error}")
             return _bare(update)
-        finally:
-            if note["role"] == "checkpoint" and (outdated or "sha256" in note):
-                path.unlink(missing_ok=True)
         told = {key: value for key, value in update.items() if key != "file"}
         return {**told, "artifact": note}
 
@@ -130,7 +148,3 @@ class Delivery:
 def _bare(update: dict[str, Any]) -> dict[str, Any]:
     """An update that only keeps its place in the order."""
     return {key: update[key] for key in ("status", "attempt", "seq", "at")}
-
-
-def _is_bare(update: dict[str, Any]) -> bool:
-    return update == _bare(update)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainers.agent.evidence import printable
+
 READ_BYTES = 256 * 1024
 CHUNK_BYTES = 16 * 1024
 LOG_CAP_BYTES = 4 * 1024 * 1024
@@ -80,7 +82,7 @@ def last_result(path: Path) -> dict[str, Any] | None:
 def clean(text: str) -> str:
     """Output as a person reads it: no terminal codes, and of a line that was drawn over only what stood last."""
     plain = _ANSI.sub("", text).replace("\r\n", "\n")
-    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in plain.split("\n"))
+    return printable("\n".join(line.rstrip("\r").rpartition("\r")[2] for line in plain.split("\n")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 Key = tuple[str, int]
+BALLAST_BYTES = 4 * 1024 * 1024
+NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR)
 TABLES = """
 create table if not exists attempts (
   job_id text, attempt integer, events_offset integer not null default 0, log_offset integer not null default 0,
@@ -38,10 +40,24 @@ class Outbox:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._ballast = path.with_name("ballast")
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("pragma journal_mode=wal")
         self._db.execute("pragma synchronous=normal")
         self._db.executescript(TABLES)
+        self._take_ballast()
+
+    def _take_ballast(self) -> None:
+        """Holds room, to be given up for the last words of trainings that have filled the disk."""
+        if self._ballast.exists():
+            return
+        part = self._ballast.with_name("ballast.part")
+        try:
+            part.write_bytes(b"\0" * BALLAST_BYTES)
+            part.replace(self._ballast)
+        except OSError:
+            # There is none to hold now; the next start of the agent tries again.
+            part.unlink(missing_ok=True)
 
     def open(self, key: Key) -> bool:
         """Begins the journal of an attempt; False where it had been begun before."""
@@ -68,14 +84,43 @@ class Outbox:
         log_offset: int | None = None,
         ended: bool = False,
     ) -> None:
-        """Stores updates in order, together with how far their sources were read."""
+        """Stores updates in order, together with how far their sources were read; on a full disk in what was held for that.
+
+        Raises:
+            sqlite3.Error: they cannot be stored; nothing was.
+        """
+        try:
+            self._store(key, updates, events_offset, log_offset, ended)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode not in NO_ROOM or not self._ballast.exists():
+                raise
+            self._ballast.unlink()
+            self._store(key, updates, events_offset, log_offset, ended)
+
+    def _store(
+        self,
+        key: Key,
+        updates: Sequence[dict[str, Any]],
+        events_offset: int | None,
+        log_offset: int | None,
+        ended: bool,
+    ) -> None:
         self._db.execute("begin immediate")
         try:
             self._append(key, updates, events_offset, log_offset, ended)
         except BaseException:
-            self._db.execute("rollback")
+            self._undo()
             raise
-        self._db.execute("commit")
+        try:
+            self._db.execute("commit")
+        except sqlite3.Error:
+            self._undo()
+            raise
+
+    def _undo(self) -> None:
+        # Some failures end the transaction by themselves.
+        if self._db.in_transaction:
+            self._db.execute("rollback")
 
     def _append(
         self,
@@ -100,13 +145,19 @@ class Outbox:
             (len(updates), events_offset, log_offset, ended, *key),
         )
 
-    def pending(self, key: Key, limit: int) -> list[dict[str, Any]]:
-        """The next updates to deliver, in order."""
+    def pending(self, key: Key, limit: int, most_bytes: int = 1 << 19) -> list[dict[str, Any]]:
+        """The next updates to deliver, in order: at most `limit`, and after the first no more than `most_bytes` in all."""
         query = (
             "select u.body from updates u join attempts a using (job_id, attempt)"
             " where u.job_id=? and u.attempt=? and u.seq > a.acked_seq order by u.seq limit ?"
         )
-        return [json.loads(row[0]) for row in self._db.execute(query, (*key, limit))]
+        found, size = [], 0
+        for (body,) in self._db.execute(query, (*key, limit)):
+            size += len(body)
+            if found and size > most_bytes:
+                break
+            found.append(json.loads(body))
+        return found
 
     def acknowledge(self, key: Key, seq: int) -> None:
         """The backend has everything up to `seq`; going back is possible while the journal is open."""

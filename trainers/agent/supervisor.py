@@ -1,32 +1,30 @@
 """Supervises one attempt from its assignment to the delivery of its last word."""
 
 import asyncio
-import json
 import shutil
 import signal
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from trainers.agent import evidence, fetch
-from trainers.agent.backend import Backend, BackendAway, BackendRefuses
+from trainers.agent import evidence, start
+from trainers.agent.backend import Backend, BackendAway
+from trainers.agent.cgroup import Cgroups
 from trainers.agent.delivery import Delivery, back_off
+from trainers.agent.ending import TOLD_KILLS, last_update, not_started, stamp
 from trainers.agent.frameworks import Framework
+from trainers.agent.hang import keep_hang
 from trainers.agent.journal import last_result, read_events, read_log
+from trainers.agent.memory import MemoryWitness
 from trainers.agent.outbox import Key, Outbox
-from trainers.agent.process import AttemptProcess, environment
+from trainers.agent.process import AttemptProcess
+from trainers.agent.settings import AgentSettings
+from trainers.agent.watch import HangLimits, StepWatch
 
-POLL_SECONDS = 0.05
 LOG_SECONDS = 0.25
-GRACE_SECONDS = 10.0
-EXIT_CANCELLED = 20
-
-
-def stamp() -> str:
-    """The time now: RFC 3339 in UTC with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+LATE_SECONDS = 1.0
+"""A look that comes later than this after the last one counts as this late: a machine that slept was not watching."""
 
 
 class Supervisor:
@@ -41,26 +39,40 @@ class Supervisor:
         outbox: Outbox,
         cache: Path,
         log: Callable[[str], None],
+        settings: AgentSettings,
+        cgroups: Cgroups,
     ) -> None:
         self.folder, self.spec, self.framework = folder, spec, framework
-        self.backend, self.outbox, self.cache, self.log = backend, outbox, cache, log
+        self.backend, self.outbox, self.cache, self._log = backend, outbox, cache, log
+        self.settings, self.cgroups = settings, cgroups
         self.key: Key = (str(spec["job_id"]), int(spec["attempt"]))
         self.process = AttemptProcess(folder)
         self.delivery = Delivery(backend, outbox, self.key, spec, folder, log=log)
-        self.last_step_at: str | None = None
-        self._last_step = time.monotonic()
+        limits = spec.get("limits") or {}
+        self.max_duration_s: float | None = limits.get("max_duration_s")
+        self.memory_limit: int | None = limits.get("memory_bytes") or settings.memory_limit
+        self.watch = StepWatch(HangLimits(**limits["hang"]) if limits.get("hang") else settings.hang)
+        self.memory = MemoryWitness(folder, cgroups, self.name)
+        self._idle_s = 0.0
+        self._looked = time.monotonic()
         self._kill_at: float | None = None
         self._next_log = 0.0
         self._result: dict[str, Any] | None = None
-        self._released = False
-        self._oom_before: int | None = None
-        self._oom_now: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The attempt's name where only one word fits."""
+        return f"{self.key[0]}-{self.key[1]}"
 
     @property
     def busy(self) -> bool:
         """Whether the attempt takes a slot: its training has not ended."""
         position = self.outbox.position(self.key)
         return position is not None and not position.ended
+
+    def log(self, line: str) -> None:
+        """A line for whoever runs the agent."""
+        self._log(f"{self.key[0]}/{self.key[1]}: {line}")
 
     async def run(self) -> None:
         """Carries the attempt through; afterwards nothing of it is left on this machine but the data set."""
@@ -79,61 +91,73 @@ class Supervisor:
             return
         if not self.process.started() and not await self._prepare(delivering):
             return
+        self._recall()
         while not (self.delivery.final or delivering.done()):
             ended = self.process.ended()
+            if ended:
+                # What a training leaves behind would hold the device's memory, and go on writing.
+                self.process.send(signal.SIGKILL)
             self._read(ended=ended)
             if ended:
                 self._finish()
                 return
-            self._watch()
-            await asyncio.sleep(POLL_SECONDS)
+            await self._watch()
+            await asyncio.sleep(self.settings.poll)
+
+    def _recall(self) -> None:
+        """Learns again what an earlier agent knew of the training's pace."""
+        position = self.outbox.position(self.key)
+        offset, known = 0, position.events_offset if position else 0
+        while offset < known:
+            events = read_events(self.folder / "events.jsonl", offset)
+            if events.offset == offset:
+                break
+            self.watch.feed(events.updates)
+            offset = events.offset
+        since = self.process.age() if self.watch.last_s is None else time.time() - self.watch.last_s
+        self._idle_s = max(0.0, min(since, self.process.age()))
+        self._looked = time.monotonic()
 
     async def _prepare(self, delivering: asyncio.Task[None]) -> bool:
         """Brings data and starts the training; False where that failed or is no longer wanted."""
         failures = 0
         while not (self.delivery.final or delivering.done()):
-            if (self.folder / "killed_by").exists():
-                self._append([{"status": "cancelled", "at": stamp()}], ended=True)
+            reason = self.process.killed_by
+            if reason is not None and not self.process.shim_alive():
+                self._append([self._never_ran(reason)], ended=True)
                 return False
             try:
-                await self._start()
+                if await self._start():
+                    return True
             except BackendAway as error:
                 failures += 1
-                self.log(f"{self.key[0]}/{self.key[1]}: waiting for the backend: {error}")
-                await asyncio.sleep(back_off(failures, self.delivery.rng))
-            except BackendRefuses as error:
-                self._fail(error.code or "DOWNLOAD_FAILED", f"the data could not be fetched: {error}")
+                self.log(f"waiting for the backend: {error}")
+                await self.delivery.pause(back_off(failures, self.delivery.rng))
+            except start.NotStarted as error:
+                self._append([not_started(self.folder, error.code, str(error))], ended=True)
                 return False
-            except fetch.DamagedDownload as error:
-                self._fail("DOWNLOAD_FAILED", str(error))
-                return False
-            except OSError as error:
-                full = error.errno in (28, 122)
-                self._fail("DISK_FULL" if full else "SYSTEM_ERROR", f"the attempt could not be prepared: {error}")
-                return False
-            else:
-                return True
         return False
 
-    async def _start(self) -> None:
+    def _never_ran(self, reason: str) -> dict[str, Any]:
+        if reason == "cancel":
+            return {"status": "cancelled", "at": stamp()}
+        told = reason if reason in TOLD_KILLS else None
+        return {"status": "failed", "at": stamp(), "evidence": {"killed_by": told, **self._notice()}}
+
+    async def _start(self) -> bool:
+        """Starts the training; False where it was stopped before it ran."""
         if self.outbox.position(self.key).next_seq == 1:  # type: ignore[union-attr] - busy attempts have one
             self._append([{"status": "running", "at": stamp(), "phase": "data"}])
-        (self.folder / "work").mkdir(exist_ok=True)
-        paths = {"VTP_DATASET_DIR": await fetch.data_set(self.backend, self.spec, self.cache)}
-        token = self.spec["token"]
-        if self.spec.get("weights"):
-            target = self.folder / "weights.pt"
-            paths["VTP_WEIGHTS"] = await fetch.single_file(self.backend, self.spec["weights"], token, target)
-        if self.spec.get("resume"):
-            suffix = Path(self.spec["resume"]["url"]).suffix
-            target = self.folder / f"resume{suffix}"
-            paths["VTP_RESUME"] = await fetch.single_file(self.backend, self.spec["resume"], token, target)
-        variables = environment(self.folder, paths, self.spec.get("traceparent"))
-        self.process.start(self.framework.command(), variables)
-        deadline = time.monotonic() + GRACE_SECONDS
-        while not self.process.started() and time.monotonic() < deadline:
-            await asyncio.sleep(0.01)
+        paths = await start.paths_of(self.backend, self.spec, self.folder, self.cache)
+        if self.process.killed_by is not None:
+            # A shim that an earlier agent started may still be about to start it.
+            await asyncio.sleep(self.settings.poll)
+            return self.process.started()
+        group, confined = start.confine(self.name, self.memory_limit, self.cgroups)
+        self.memory.begin(group, self.memory_limit)
+        await start.launch(self.process, self.framework, start.variables_of(self.folder, paths, self.spec, confined))
         self._append([{"status": "running", "at": stamp(), "phase": "starting"}])
+        return True
 
     def _append(self, updates: list[dict[str, Any]], **position: Any) -> None:
         self.outbox.append(self.key, updates, **position)
@@ -148,7 +172,8 @@ class Supervisor:
             events = read_events(self.folder / "events.jsonl", position.events_offset)
             self._result = events.result or self._result
             if events.updates:
-                self._last_step, self.last_step_at = time.monotonic(), events.updates[-1]["at"]
+                self.watch.feed(events.updates)
+                self._idle_s = 0.0
             if events.offset > position.events_offset:
                 self._append(events.updates, events_offset=events.offset)
             more = self._read_log(position.log_offset, ended=ended)
@@ -165,84 +190,78 @@ class Supervisor:
         self._append([piece.update], log_offset=piece.offset)
         return True
 
-    def _watch(self) -> None:
-        """Time limit, grace after a stop, the memory counters while the process can still be asked."""
-        pid = self.process.pid
-        if pid is not None:
-            seen = evidence.oom_kills(pid)
-            self._oom_before = seen if self._oom_before is None else self._oom_before
-            self._oom_now = seen if seen is not None else self._oom_now
-        limit = self.spec.get("limits", {}).get("max_duration_s")
-        if limit and self._kill_at is None and self._age() > limit:
+    async def _watch(self) -> None:
+        """Time limit, hang, grace after a stop, the memory counters while the process can still be asked."""
+        now = time.monotonic()
+        self._idle_s += min(now - self._looked, LATE_SECONDS)
+        self._looked = now
+        self.memory.look(self.process.pid)
+        reason = self.process.killed_by
+        if reason is not None:
+            # Also one that was asked for before this agent was started.
+            self._carry_on_stop(reason, now)
+        elif self.max_duration_s and self.process.age() > self.max_duration_s:
             self.stop("timeout")
-        if (self.folder / "killed_by").exists() and self._kill_at is None:
-            # Asked before this agent was started: the stop is carried on.
-            self.stop((self.folder / "killed_by").read_text().strip())
-        if self._kill_at is not None and time.monotonic() > self._kill_at:
+        elif self._idle_s > self.watch.limit():
+            await self._give_up_hung()
+
+    def _carry_on_stop(self, reason: str, now: float) -> None:
+        if self._kill_at is None:
+            self.stop(reason)
+        elif now > self._kill_at:
             self.process.send(signal.SIGKILL)
 
-    def _age(self) -> float:
-        """Seconds since the training was started."""
-        return time.time() - (self.folder / "process.json").stat().st_mtime
+    async def _give_up_hung(self) -> None:
+        """Keeps what a training that no longer gets on is doing, and kills it."""
+        self.log(f"hung: no step for {self._idle_s:.1f} s (limit {self.watch.limit():.1f} s)")
+        await keep_hang(self.process, self._idle_s, self.watch.limit(), self.settings.poll)
+        self.stop("hang")
 
-    def stop(self, reason: str) -> None:
-        """Asks the training to end for `reason` (cancel, timeout, shutdown); after the grace it is killed."""
+    def stop(self, reason: str, *, notice: str | None = None) -> None:
+        """Asks the training to end for `reason` (cancel, timeout, shutdown, hang); after the grace it is killed.
+
+        Only its first process is asked: workers that died at once would fail the checkpoint that it may write. A hung one
+        is not asked. `notice` says how the machine was announced to be taken away.
+        """
+        if notice is not None:
+            (self.folder / "notice").write_text(notice)
         self.process.note_kill(reason)
-        self._kill_at = time.monotonic() + GRACE_SECONDS
-        self.process.send(signal.SIGTERM)
+        self._kill_at = time.monotonic() + (0.0 if reason == "hang" else self.settings.grace)
+        if reason == "hang":
+            self.process.send(signal.SIGKILL)
+        else:
+            self.process.send(signal.SIGTERM, leader_only=True)
 
     def release(self) -> None:
         """The backend wants nothing more of the attempt: its training is killed, what it told is dropped."""
         self.delivery.final = True
         self.delivery.news.set()
 
+    def _notice(self) -> dict[str, Any]:
+        notice = self.folder / "notice"
+        return {"preemption_notice": True, "preemption_by": notice.read_text()} if notice.exists() else {}
+
     def _finish(self) -> None:
         """Stores the attempt's last update."""
-        ended = evidence.read_json(self.folder / "exit.json") or {}
-        at = str(ended.get("at") or stamp())
-        killed = (self.folder / "killed_by").read_text().strip() if (self.folder / "killed_by").exists() else None
         # An agent that was killed after it had read the result finds it at the journal's end again.
         result = self._result or last_result(self.folder / "events.jsonl")
-        if ended.get("exit_code") == 0 and result is not None:
-            self._append([{"status": "succeeded", "at": at, "result": result}], ended=True)
-            return
-        found = evidence.collect(
-            self.folder,
-            oom_before=self._oom_before,
-            oom_after=self._oom_now,
-            step_age_s=round(time.monotonic() - self._last_step, 3),
-        )
-        if (ended.get("exit_code") == EXIT_CANCELLED and killed == "cancel") or (killed == "cancel" and ended.get("signal")):
-            self._append([{"status": "cancelled", "at": at, "evidence": found}], ended=True)
-            return
-        error = evidence.claimed_error(self.folder)
-        update = {"status": "failed", "at": at, "evidence": found}
-        self._append([{**update, "error": error} if error else update], ended=True)
-
-    def _fail(self, code: str, message: str) -> None:
-        """Ends an attempt whose training could not be started."""
-        error = {"type": None, "code": code, "message": message[:2000], "details": {}}
-        found = {"disk_free_bytes": shutil.disk_usage(self.folder).free}
-        self._append([{"status": "failed", "at": stamp(), "error": error, "evidence": found}], ended=True)
+        reason = self.process.killed_by
+        outside = {
+            "killed_by": reason if reason in TOLD_KILLS else None,
+            "step_age_s": round(self._idle_s, 3),
+            "process_heartbeat_age_s": evidence.heartbeat_age(self.folder, time.time()),
+            **self.memory.facts(self.process.record),
+            **self._notice(),
+        }
+        self._append([last_update(self.process, result, outside)], ended=True)
 
     async def _kill_rest(self) -> None:
         """Makes sure that nothing of the attempt runs any more."""
         self.process.note_kill("released")
-        deadline = time.monotonic() + GRACE_SECONDS
-        while self.process.alive() and time.monotonic() < deadline:
+        deadline = time.monotonic() + self.settings.grace
+        while self.process.shim_alive() and time.monotonic() < deadline:
             self.process.send(signal.SIGKILL)
-            await asyncio.sleep(POLL_SECONDS)
-
-
-def load_spec(folder: Path) -> dict[str, Any] | None:
-    """The assignment in an attempt's folder; None where it was never whole."""
-    return evidence.read_json(folder / "spec.json")
-
-
-def keep_spec(folder: Path, spec: dict[str, Any]) -> None:
-    """Lays an assignment down, readable by this user only, for it holds a token."""
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / "spec.json.part"
-    part.touch(mode=0o600)
-    part.write_text(json.dumps(spec))
-    part.replace(folder / "spec.json")
+            await asyncio.sleep(self.settings.poll)
+        self.process.send(signal.SIGKILL)
+        if not await asyncio.to_thread(self.memory.end):
+            self.log("its control group could not be removed")

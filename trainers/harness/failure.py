@@ -7,9 +7,9 @@ import re
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from trainers.harness.reporter import Reporter, now, resident_bytes
+from trainers.harness.reporter import now, resident_bytes
 
 EXIT_DONE, EXIT_USER, EXIT_PERMANENT, EXIT_TRANSIENT, EXIT_SYSTEM = 0, 10, 11, 12, 13
 EXIT_CANCELLED, EXIT_PREEMPTED = 20, 21
@@ -25,19 +25,22 @@ DECIDED = {
     "ModuleNotFoundError": "DEPENDENCY_ERROR",
     "UnidentifiedImageError": "DATASET_BROKEN",
 }
-EXIT_BY_CODE = {
-    "CUDA_OOM": EXIT_SYSTEM,
-    "HOST_OOM": EXIT_SYSTEM,
-    "DISK_FULL": EXIT_SYSTEM,
-    "TRAINING_DIVERGED": EXIT_USER,
-    "DATASET_BROKEN": EXIT_USER,
-    "MODEL_DATA_MISMATCH": EXIT_USER,
-    "DEPENDENCY_ERROR": EXIT_PERMANENT,
-    "INVALID_CONFIG": EXIT_PERMANENT,
-    "INVALID_MODEL": EXIT_PERMANENT,
-    "CHECKPOINT_INVALID": EXIT_PERMANENT,
-    "DATASET_NOT_FOUND": EXIT_PERMANENT,
+_CODES_BY_EXIT = {
+    EXIT_USER: (
+        "CUDA_DEVICE_ASSERT TRAINING_DIVERGED MODEL_DATA_MISMATCH DATASET_INVALID_FORMAT DATASET_TOO_LARGE"
+        " TRAINING_CANCELLED QUOTA_EXCEEDED RATE_LIMITED VALIDATION_FAILED PAYLOAD_TOO_LARGE"
+    ),
+    EXIT_PERMANENT: (
+        "CUDA_UNAVAILABLE CHECKPOINT_INVALID DEPENDENCY_ERROR INVALID_MODEL INVALID_CONFIG DATASET_NOT_FOUND DATASET_BROKEN"
+        " FILE_PERMISSION_DENIED TRAINING_TIMEOUT WORKER_STARTUP_ERROR TRAINING_CODE_ERROR INVALID_TOKEN NOT_FOUND CONFLICT"
+    ),
+    EXIT_TRANSIENT: (
+        "DISTRIBUTED_COMM_ERROR DOWNLOAD_FAILED TRAINER_UNREACHABLE TRAINER_LOST TRAINING_HUNG JOB_PREEMPTED"
+        " SERVICE_UNAVAILABLE NETWORK_ERROR OPERATION_TIMEOUT MLFLOW_UNAVAILABLE LLM_UNAVAILABLE"
+    ),
 }
+EXIT_BY_CODE = {code: number for number, codes in _CODES_BY_EXIT.items() for code in codes.split()}
+"""The exit code of each failure code by its type (user error, permanent, transient); every other one is a system error."""
 
 
 class TrainingError(Exception):
@@ -93,12 +96,25 @@ def entity_of(error: BaseException, dataset: Path | None) -> str | None:
     return None
 
 
-class FailureRecord:
-    """The place of ``error.json``. Its bytes are reserved at the start, so that it can be written on a full disk."""
+class Where(Protocol):
+    """What a failure record asks of a reporter."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._reserved = folder / ".error.reserved"
+    batch: list[str] | None
+
+    def where(self) -> dict[str, Any]:
+        """Phase, epoch and step."""
+
+
+class FailureRecord:
+    """The place of ``error.json``. Its bytes are reserved at the start, so that it can be written on a full disk.
+
+    Of a training with several processes each rank has its own, ``error.rank<N>.json``.
+    """
+
+    def __init__(self, folder: Path, name: str | None = None) -> None:
+        several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+        self.target = folder / (name or (f"error.rank{rank()}.json" if several else "error.json"))
+        self._reserved = folder / f".{self.target.name}.reserved"
         self._reserve: bytearray | None = bytearray(4 * 1024 * 1024)
         try:
             with self._reserved.open("wb") as file:
@@ -106,9 +122,9 @@ class FailureRecord:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            print(f"no room to reserve for error.json: {error}", file=sys.stderr)  # noqa: T201 - the log is stderr
+            print(f"no room to reserve for {self.target.name}: {error}", file=sys.stderr)  # noqa: T201 - the log is stderr
 
-    def write(self, error: BaseException, reporter: Reporter, dataset: Path | None, config: dict[str, Any]) -> str | None:
+    def write(self, error: BaseException, reporter: Where, dataset: Path | None, config: dict[str, Any]) -> str | None:
         """Keeps the facts of `error`; returns its code where that is decided."""
         # Gives memory back first: the failure may be that there was none.
         self._reserve = None
@@ -125,28 +141,59 @@ class FailureRecord:
             **reporter.where(),
             "entity": entities[0] if entities else None,
             "batch": reporter.batch,
-            "rank": int(os.environ.get("RANK", "0")),
+            "rank": rank(),
+            "exit_code": exit_code(code),
             "config_excerpt": {
                 key: config.get(key) for key in ("model", "batch_size", "image_size", "lr0", "workers", "device")
             },
         }
-        self._put(json.dumps(record, default=str).encode()[: RESERVED_BYTES * 4])
+        self._put(fitted(record))
         return code
 
     def _put(self, content: bytes) -> None:
         """Writes into the reserved file where it is there, and renames it."""
-        target = self.folder / "error.json"
         mode = "r+b" if self._reserved.exists() else "wb"
-        with self._reserved.open(mode) as file:
-            file.write(content)
-            file.truncate()
-            file.flush()
-            os.fsync(file.fileno())
-        self._reserved.replace(target)
+        try:
+            with self._reserved.open(mode) as file:
+                file.write(content)
+                file.truncate()
+                file.flush()
+                os.fsync(file.fileno())
+            self._reserved.replace(self.target)
+        except OSError as error:
+            # The exit code and the traceback in the log still tell it.
+            print(f"{self.target.name} could not be written: {error}", file=sys.stderr)  # noqa: T201 - the log is stderr
 
     def drop(self) -> None:
         """Frees what was reserved."""
         self._reserved.unlink(missing_ok=True)
+
+
+def rank() -> int:
+    """The number of this process among those of one training; 0 where it is the only one."""
+    text = os.environ.get("RANK", "0")
+    return int(text) if text.isdecimal() else 0
+
+
+def fitted(record: dict[str, Any]) -> bytes:
+    """The record as JSON that fits into what was reserved: the outermost frames and exceptions give way first."""
+    kept = dict(record)
+    content = json.dumps(kept, default=str).encode()
+    while len(content) > RESERVED_BYTES:
+        exceptions = kept["exceptions"]
+        longest = max(exceptions, key=lambda item: len(item["frames"]), default=None)
+        if longest is not None and longest["frames"]:
+            shorter = {**longest, "frames": longest["frames"][1:]}
+            kept["exceptions"] = [shorter if item is longest else item for item in exceptions]
+        elif len(exceptions) > 1:
+            # The root stands first; what only wrapped it is dropped.
+            kept["exceptions"] = exceptions[:-1]
+        else:
+            kept |= {"details": {}, "batch": None, "config_excerpt": {}}
+            kept["exceptions"] = [{**item, "message": item["message"][:1000]} for item in exceptions]
+            return json.dumps(kept, default=str).encode()[:RESERVED_BYTES]
+        content = json.dumps(kept, default=str).encode()
+    return content
 
 
 def exit_code(code: str | None) -> int:

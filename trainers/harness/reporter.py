@@ -1,5 +1,6 @@
 """What a training tells: one JSON line an event, appended to the attempt's journal before anything else happens with it."""
 
+import errno
 import json
 import math
 import os
@@ -69,12 +70,20 @@ class Reporter:
         self._epoch_started = clock()
         self._epoch_seconds: deque[float] = deque(maxlen=5)
         self._started = clock()
+        self._torn = False
         self._file = os.open(folder / "events.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
     def _write(self, kind: str, **body: Any) -> None:
-        line = json.dumps({"at": now(), "kind": kind, **body}, separators=(",", ":")) + "\n"
+        line = (json.dumps({"at": now(), "kind": kind, **body}, separators=(",", ":")) + "\n").encode()
         # One write a line: a reader never sees half a line of a process that was killed between two writes.
-        os.write(self._file, line.encode())
+        if self._torn:
+            # The last line was cut off by a full disk; it must not swallow this one.
+            os.write(self._file, b"\n")
+            self._torn = False
+        written = os.write(self._file, line)
+        if written < len(line):
+            self._torn = True
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder / "events.jsonl"))
 
     def phase(self, name: str) -> None:
         """The training has entered a phase: data, training, validating, saving."""

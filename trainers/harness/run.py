@@ -1,23 +1,20 @@
 """Runs a trainer's main function and makes sure that whatever ends it is recorded."""
 
+import contextlib
 import faulthandler
 import json
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from trainers.harness.failure import EXIT_CANCELLED, EXIT_DONE, EXIT_PREEMPTED, FailureRecord, exit_code
-from trainers.harness.reporter import Reporter
-
-
-class Stopped(BaseException):
-    """The training was asked to stop; it passes through handlers of ordinary exceptions."""
+from trainers.harness.pulse import Pulse
+from trainers.harness.reporter import Reporter, now
+from trainers.harness.stopping import Stopped, StopRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +29,24 @@ class Assignment:
     resume: Path | None
     resume_epoch: int
     reporter: Reporter
+    stop: StopRequest = field(default_factory=StopRequest)
 
     @property
     def work(self) -> Path:
         """The folder for the framework's own files."""
         return self.folder / "work"
+
+    def stop_requested(self) -> bool:
+        """Whether to stop now: write a checkpoint, then call `leave`. A trainer that asks has to ask after every step."""
+        return self.stop.requested()
+
+    def leave(self) -> None:
+        """Ends a training that was asked to stop and has left a checkpoint.
+
+        Raises:
+            Stopped: always.
+        """
+        self.stop.leave()
 
 
 def _path(name: str) -> Path | None:
@@ -59,12 +69,6 @@ def load(folder: Path) -> Assignment:
     )
 
 
-def _stop(_signal: int, _frame: FrameType | None) -> None:
-    # A second signal must not interrupt the writing down of the first.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise Stopped
-
-
 def _stopped_exit(folder: Path) -> int:
     """Cancelled where the agent says that it did it for the user; else the machine is being taken away."""
     try:
@@ -84,25 +88,33 @@ def run(train: Callable[[Assignment], None], describe: Callable[[], dict[str, An
         return
     faulthandler.enable()
     folder = Path(os.environ["VTP_ATTEMPT_DIR"])
+    Pulse(folder).start()
     assignment = load(folder)
     record = FailureRecord(folder)
-    signal.signal(signal.SIGTERM, _stop)
+    assignment.stop.install()
     try:
         train(assignment)
+        assignment.stop.ignore()
     except Stopped:
+        assignment.stop.ignore()
         record.drop()
-        _leave(_stopped_exit(folder))
+        _leave(folder, _stopped_exit(folder))
     except BaseException as error:  # noqa: BLE001 - the last place where anything can be known of it
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        assignment.stop.ignore()
         code = record.write(error, assignment.reporter, assignment.dataset_dir, assignment.config)
-        traceback.print_exc()
-        _leave(exit_code(code))
+        with contextlib.suppress(OSError):
+            # A disk that is full takes no more log; error.json has it all.
+            traceback.print_exc()
+        _leave(folder, exit_code(code))
     record.drop()
-    _leave(EXIT_DONE)
+    _leave(folder, EXIT_DONE)
 
 
-def _leave(code: int) -> None:
+def _leave(folder: Path, code: int) -> None:
     """Ends the process at once: threads and children of a framework that hang must not keep it."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):
+        (folder / "leaving.json").write_text(json.dumps({"exit_code": code, "at": now()}))
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
     os._exit(code)

@@ -112,16 +112,16 @@ def weights_of(model: SGDClassifier | MLPClassifier) -> list[np.ndarray]:
     return [*model.coefs_, *model.intercepts_]
 
 
-def save(model: SGDClassifier | MLPClassifier, path: Path, epoch: int, classes: list[str]) -> None:
-    """Writes the weights to `path`, whole or not at all."""
+def save(model: SGDClassifier | MLPClassifier, path: Path, epoch: int, classes: list[str], step: int = 0) -> None:
+    """Writes the weights after `epoch` epochs and `step` steps more to `path`, whole or not at all."""
     part = path.with_suffix(".part.npz")
     arrays = {f"w{index}": array for index, array in enumerate(weights_of(model))}
-    np.savez(part, epoch=epoch, classes=np.asarray(classes), **arrays)
+    np.savez(part, epoch=epoch, step=step, classes=np.asarray(classes), **arrays)
     part.replace(path)
 
 
-def restore(model: SGDClassifier | MLPClassifier, path: Path) -> None:
-    """Puts the weights of a checkpoint into a model that has seen one batch.
+def restore(model: SGDClassifier | MLPClassifier, path: Path) -> int:
+    """Puts the weights of a checkpoint into a model that has seen one batch; the steps done beyond whole epochs.
 
     Raises:
         TrainingError: CHECKPOINT_INVALID.
@@ -130,6 +130,7 @@ def restore(model: SGDClassifier | MLPClassifier, path: Path) -> None:
         with np.load(path, allow_pickle=False) as stored:
             for index, array in enumerate(weights_of(model)):
                 array[...] = stored[f"w{index}"]
+            return int(stored["step"]) if "step" in stored else 0
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise TrainingError("CHECKPOINT_INVALID", f"cannot load checkpoint: {error}") from error
 
@@ -172,11 +173,12 @@ class Trainer:
         if not len(self.y) or not len(self.y_val):
             raise TrainingError("DATASET_INVALID_FORMAT", "no training or no validation images")
 
-    def epoch(self, epoch: int) -> float:
-        """Trains one epoch; the training loss.
+    def epoch(self, epoch: int, done: int = 0) -> float:
+        """Trains one epoch from its step `done` on; the training loss.
 
         Raises:
             FloatingPointError: the loss is not finite.
+            Stopped: the training was asked to stop; a checkpoint of this step is left.
         """
         rng = np.random.default_rng([self.config["seed"], epoch])
         size = int(self.config["batch_size"])
@@ -184,6 +186,8 @@ class Trainer:
         limit = self.config.get("settings", {}).get("images_per_s_limit")
         started, seen, loss = time.monotonic(), 0, math.nan
         for step, rows in enumerate(batches(len(self.y), size, rng), 1):
+            if step <= done:
+                continue
             self.model.partial_fit(self.x[rows], self.y[rows], classes=self.labels)
             seen += len(rows)
             loss = self.loss(self.x[rows], self.y[rows])
@@ -191,9 +195,22 @@ class Trainer:
                 message = f"loss is {loss} at epoch {epoch}, step {step}"
                 raise FloatingPointError(message)
             self.reporter.progress(epoch=epoch, step=step, steps=steps, losses={"train/loss": loss}, images=seen)
+            if self.task.stop_requested() and step < steps:
+                self.leave(epoch, step)
             if limit:
                 time.sleep(max(0.0, started + seen / limit - time.monotonic()))
         return loss
+
+    def leave(self, epoch: int, step: int) -> None:
+        """Leaves a checkpoint of this very step and ends.
+
+        Raises:
+            Stopped: always.
+        """
+        stopped = self.task.work / "last.npz"
+        save(self.model, stopped, epoch - 1, self.classes, step)
+        self.reporter.checkpoint(stopped, epoch - 1)
+        self.task.leave()
 
     def loss(self, x: np.ndarray, y: np.ndarray) -> float:
         """Mean cross entropy; not finite where the weights are not."""
@@ -220,15 +237,15 @@ class Trainer:
     def train(self) -> None:
         """The whole training, from the checkpoint where there is one."""
         self.load()
-        first = 1
+        first, done = 1, 0
         if self.task.resume is not None:
             self.model.partial_fit(self.x[:1], self.y[:1], classes=self.labels)
-            restore(self.model, self.task.resume)
+            done = restore(self.model, self.task.resume)
             first = self.task.resume_epoch + 1
         epochs = int(self.config["epochs"])
         self.reporter.start(epochs, first)
         for epoch in range(first, epochs + 1):
-            self.validate(epoch, self.epoch(epoch))
+            self.validate(epoch, self.epoch(epoch, done if epoch == first else 0))
         self.finish(epochs)
 
     def finish(self, epochs: int) -> None:

@@ -1,0 +1,259 @@
+"""All attempts of one machine: taking, adopting, reporting, letting go."""
+
+import asyncio
+import errno
+import fcntl
+import os
+import platform
+import shutil
+import signal
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from trainers.agent.backend import Backend, BackendAway, BackendRefuses
+from trainers.agent.cgroup import Cgroups
+from trainers.agent.ending import stamp
+from trainers.agent.frameworks import Framework
+from trainers.agent.outbox import Key, Outbox
+from trainers.agent.process import AttemptProcess
+from trainers.agent.settings import AgentSettings
+from trainers.agent.start import keep_spec, load_spec
+from trainers.agent.supervisor import Supervisor
+
+AGAIN_SECONDS = 1.0
+LONGEST_PAUSE = 30.0
+NOTICE_SECONDS = 1.0
+DELIVER_SECONDS = 5.0
+"""After a stop of all trainings: what the agent waits for their last words to be delivered, beyond their grace."""
+
+
+def log(line: str) -> None:
+    """A line for whoever runs the agent."""
+    sys.stderr.write(f"{stamp()} agent: {line}\n")
+    sys.stderr.flush()
+
+
+class Refused(Exception):
+    """The agent does not take an attempt: HTTP status, code, message."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+def claim(home: Path) -> int | None:
+    """The lock of an agent's folder, held until this process ends; None where another agent works in it."""
+    lock = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
+
+
+class Agent:
+    """All attempts of one machine."""
+
+    def __init__(
+        self,
+        home: Path,
+        backend: Backend,
+        frameworks: list[Framework],
+        slots: int,
+        name: str,
+        settings: AgentSettings,
+        cgroups: Cgroups,
+    ) -> None:
+        self.home, self.backend, self.slots, self.name = home, backend, slots, name
+        self.settings, self.cgroups = settings, cgroups
+        self.frameworks = {framework.name: framework for framework in frameworks}
+        self.outbox = Outbox(home / "outbox.db")
+        self.supervisors: dict[Key, Supervisor] = {}
+        self.tasks: dict[Key, asyncio.Task[None]] = {}
+        self.url = ""
+        self.draining = False
+        self.failures = 0
+        """How often supervision broke off and was begun again."""
+        self._news = asyncio.Event()
+        self.id = self._identity()
+
+    def _identity(self) -> str:
+        """A name that stays the same when the agent is started again in this folder."""
+        file = self.home / "agent-id"
+        if not file.exists():
+            file.write_text(f"{self.name}-{os.urandom(3).hex()}")
+        return file.read_text().strip()
+
+    def folder(self, key: Key) -> Path:
+        """The folder of an attempt."""
+        return self.home / "attempts" / key[0] / str(key[1])
+
+    def adopt(self) -> None:
+        """Goes on with every attempt that an earlier agent left."""
+        for key, position in self.outbox.attempts():
+            spec = load_spec(self.folder(key))
+            framework = self.frameworks.get(str((spec or {}).get("framework")))
+            if spec is None or framework is None:
+                log(f"{key[0]}/{key[1]}: its assignment or trainer is gone, dropped")
+                AttemptProcess(self.folder(key)).send(signal.SIGKILL)
+                self.outbox.close_attempt(key)
+                continue
+            log(f"{key[0]}/{key[1]}: adopted at update {position.next_seq - 1}")
+            self._supervise(key, spec, framework)
+
+    def _supervise(self, key: Key, spec: dict[str, Any], framework: Framework) -> None:
+        self.supervisors[key] = self._supervisor(key, spec, framework)
+        task = asyncio.create_task(self._hold(key, spec, framework), name=f"attempt {key[0]}/{key[1]}")
+        self.tasks[key] = task
+        task.add_done_callback(lambda _: self._forget(key))
+
+    def _supervisor(self, key: Key, spec: dict[str, Any], framework: Framework) -> Supervisor:
+        cache = self.home / "cache" / "datasets"
+        return Supervisor(
+            self.folder(key), spec, framework, self.backend, self.outbox, cache, log, self.settings, self.cgroups
+        )
+
+    async def _hold(self, key: Key, spec: dict[str, Any], framework: Framework) -> None:
+        """Supervises an attempt to its end. Supervision that breaks off (a full disk, a bug) begins again: a training
+        that nobody watches any more would be the one failure that is never told."""
+        pause = AGAIN_SECONDS
+        while True:
+            try:
+                await self.supervisors[key].run()
+                return
+            except Exception as error:  # noqa: BLE001 - whatever it is, the attempt must not be left alone
+                self.failures += 1
+                log(f"{key[0]}/{key[1]}: supervision broke off, again in {pause:g} s: {error!r}")
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+            self.supervisors[key] = self._supervisor(key, spec, framework)
+
+    def _forget(self, key: Key) -> None:
+        self.supervisors.pop(key, None)
+        self.tasks.pop(key, None)
+        self._news.set()
+
+    def take(self, spec: dict[str, Any]) -> bool:
+        """Takes an attempt; False where it is here already.
+
+        Raises:
+            Refused: DEPENDENCY_ERROR, DISK_FULL, or CONFLICT where no slot is free.
+        """
+        key = (str(spec["job_id"]), int(spec["attempt"]))
+        if key in self.supervisors:
+            return False
+        framework = self.frameworks.get(str(spec["framework"]))
+        if framework is None or not framework.available:
+            reason = framework.descriptor.get("reason") if framework else "no such trainer here"
+            raise Refused(422, "DEPENDENCY_ERROR", f"{spec['framework']}: {reason}")
+        if self.draining:
+            raise Refused(409, "CONFLICT", "the agent takes no more trainings")
+        if sum(supervisor.busy for supervisor in self.supervisors.values()) >= self.slots:
+            raise Refused(409, "CONFLICT", "no free slot")
+        try:
+            keep_spec(self.folder(key), spec)
+        except OSError as error:
+            code = "DISK_FULL" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "SYSTEM_ERROR"
+            raise Refused(422, code, f"the assignment cannot be stored: {error}") from error
+        self.outbox.open(key)
+        self._supervise(key, spec, framework)
+        return True
+
+    async def report(self) -> None:
+        """Reports to the backend for ever: at every heartbeat, at once when something changed, sooner after a failure."""
+        while True:
+            wait = self.settings.heartbeat
+            self._news.clear()
+            try:
+                for key in await self.backend.report(self.id, self.description()):
+                    if key in self.supervisors:
+                        log(f"{key[0]}/{key[1]}: released")
+                        self.supervisors[key].release()
+                for supervisor in self.supervisors.values():
+                    supervisor.delivery.backend_is_back()
+            except (BackendAway, BackendRefuses) as error:
+                log(f"report not delivered: {error}")
+                wait = min(AGAIN_SECONDS, wait)
+                await asyncio.sleep(wait)
+                continue
+            try:
+                await asyncio.wait_for(self._news.wait(), wait)
+            except TimeoutError:
+                continue
+
+    def description(self) -> dict[str, Any]:
+        """What the agent tells of itself."""
+        return {
+            "name": self.name,
+            "url": self.url,
+            "slots": 0 if self.draining else self.slots,
+            "frameworks": [framework.descriptor for framework in self.frameworks.values()],
+            "resources": {
+                "cpus": os.cpu_count(),
+                "memory_bytes": psutil.virtual_memory().total,
+                "disk_free_bytes": shutil.disk_usage(self.home).free,
+                "gpus": [],
+                "platform": platform.platform(),
+                "cgroup": f"v{self.cgroups.version}" if self.cgroups.parent else f"none: {self.cgroups.reason}",
+                "memory_limit_bytes": self.settings.memory_limit,
+            },
+            "version": version("vtp"),
+            "attempts": [
+                {
+                    "job_id": key[0],
+                    "attempt": key[1],
+                    "last_step_at": supervisor.watch.last_at,
+                    "last_heartbeat_at": stamp(),
+                }
+                for key, supervisor in self.supervisors.items()
+            ],
+        }
+
+    def drain(self, *, stop: bool, notice: str | None = None) -> None:
+        """Takes no more attempts. `stop`: those that run are stopped (with a checkpoint where the framework can) and go on
+        elsewhere; `notice` says how the end of the machine was announced."""
+        self.draining = True
+        self._news.set()
+        if stop:
+            for supervisor in self.supervisors.values():
+                if supervisor.busy and supervisor.process.killed_by is None:
+                    supervisor.stop("shutdown", notice=notice)
+
+    async def watch_notice(self) -> None:
+        """Stops everything as soon as the notice file appears: the machine is about to be taken away."""
+        file = self.settings.notice_file
+        while file is not None:
+            if file.exists():
+                log(f"notice: {file} has appeared, trainings are stopped")
+                self.drain(stop=True, notice=f"notice file {file.name}")
+                return
+            await asyncio.sleep(NOTICE_SECONDS)
+
+    async def close_after(self, tasks: list[asyncio.Task[None]], *, stop_trainings: bool) -> None:
+        """Ends the agent as `close` does; `tasks` (reporting, watching for notices) end after the trainings have."""
+        try:
+            await self._stop_all(stop_trainings=stop_trainings)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.close()
+
+    async def _stop_all(self, *, stop_trainings: bool) -> None:
+        if stop_trainings and self.tasks:
+            self.drain(stop=True, notice="SIGTERM to the agent")
+            await asyncio.wait(self.tasks.values(), timeout=self.settings.grace + DELIVER_SECONDS)
+
+    async def close(self) -> None:
+        """Ends the agent. Trainings that run go on and are adopted by the next one."""
+        for task in list(self.tasks.values()):
+            task.cancel()
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        await self.backend.close()
+        self.outbox.close()

@@ -1,0 +1,58 @@
+"""What can be set of an agent, from its arguments and the environment; times in seconds."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trainers.agent.watch import HangLimits
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """How an agent watches: `heartbeat` between reports, `grace` between asking a training to stop and killing it,
+    `poll` between two looks at it; `memory_limit` in bytes for each attempt; `notice_file` appears when the machine is
+    about to be taken away."""
+
+    heartbeat: float = 10.0
+    grace: float = 10.0
+    poll: float = 0.05
+    hang: HangLimits = field(default_factory=HangLimits)
+    memory_limit: int | None = None
+    notice_file: Path | None = None
+
+    @classmethod
+    def read(
+        cls,
+        environment: Mapping[str, str] = os.environ,
+        memory_limit: int | None = None,
+        notice_file: Path | None = None,
+    ) -> "AgentSettings":
+        """Settings from ``VTP_HEARTBEAT_SECONDS``, ``VTP_GRACE_SECONDS`` and ``VTP_HANG_{WARM_UP,FIRST,LEAST}_SECONDS``.
+
+        Raises:
+            ValueError: one of them is no number above 0.
+        """
+
+        def seconds(name: str, default: float) -> float:
+            text = environment.get(name)
+            if text is None:
+                return default
+            value = float(text)
+            if not value > 0:
+                message = f"{name} must be above 0, not {text}"
+                raise ValueError(message)
+            return value
+
+        usual = HangLimits()
+        return cls(
+            heartbeat=seconds("VTP_HEARTBEAT_SECONDS", cls.__dataclass_fields__["heartbeat"].default),
+            grace=seconds("VTP_GRACE_SECONDS", cls.__dataclass_fields__["grace"].default),
+            hang=HangLimits(
+                warm_up=seconds("VTP_HANG_WARM_UP_SECONDS", usual.warm_up),
+                first=seconds("VTP_HANG_FIRST_SECONDS", usual.first),
+                least=seconds("VTP_HANG_LEAST_SECONDS", usual.least),
+            ),
+            memory_limit=memory_limit,
+            notice_file=notice_file,
+        )

@@ -1,0 +1,130 @@
+"""Brings what an attempt needs and starts its training."""
+
+import asyncio
+import errno
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from trainers.agent import fetch
+from trainers.agent.backend import Backend, BackendRefuses
+from trainers.agent.cgroup import Cgroups, Memory, NoCgroup
+from trainers.agent.evidence import read_json, tail
+from trainers.agent.frameworks import Framework
+from trainers.agent.process import AttemptProcess, environment
+from trainers.agent.shim import CGROUP_PROCS, MEMORY_LIMIT
+
+START_SECONDS = 10.0
+LOOK_SECONDS = 0.005
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
+
+class NotStarted(Exception):
+    """The training cannot be started, now or later; `code` says why."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+async def paths_of(backend: Backend, spec: dict[str, Any], folder: Path, cache: Path) -> dict[str, Path]:
+    """Fetches data set, weights and checkpoint; where they lie, under the names that the harness reads.
+
+    Raises:
+        BackendAway: the backend cannot be reached.
+        NotStarted: it can be, but what is wanted is not to be had.
+    """
+    token = spec["token"]
+    try:
+        (folder / "work").mkdir(exist_ok=True)
+        found = {"VTP_DATASET_DIR": await fetch.data_set(backend, spec, cache)}
+        if spec.get("weights"):
+            found["VTP_WEIGHTS"] = await fetch.single_file(backend, spec["weights"], token, folder / "weights.pt")
+        if spec.get("resume"):
+            target = folder / f"resume{Path(spec['resume']['url']).suffix}"
+            found["VTP_RESUME"] = await fetch.single_file(backend, spec["resume"], token, target)
+    except BackendRefuses as error:
+        raise NotStarted(error.code or "DOWNLOAD_FAILED", f"the data could not be fetched: {error}") from error
+    except fetch.DamagedDownload as error:
+        raise NotStarted("DOWNLOAD_FAILED", str(error)) from error
+    except OSError as error:
+        raise _could_not(error) from error
+    return found
+
+
+def _could_not(error: OSError) -> NotStarted:
+    code = "DISK_FULL" if error.errno in NO_ROOM else "SYSTEM_ERROR"
+    return NotStarted(code, f"the attempt could not be prepared: {error}")
+
+
+def confine(name: str, limit: int | None, cgroups: Cgroups) -> tuple[Memory | None, dict[str, str]]:
+    """The control group of an attempt, where there can be one, and what its shim has to know for it and for the limit."""
+    try:
+        group = cgroups.make(name)
+        if limit is not None:
+            group.limit(limit)
+    except (NoCgroup, OSError):
+        return None, {MEMORY_LIMIT: str(limit)} if limit is not None else {}
+    return group, {CGROUP_PROCS: str(group.procs)}
+
+
+async def launch(
+    process: AttemptProcess, framework: Framework, variables: dict[str, str], clock: Callable[[], float] = time.monotonic
+) -> None:
+    """Starts the training and waits until it is known to have been.
+
+    Raises:
+        NotStarted: it was not.
+    """
+    try:
+        process.start(framework.command(), variables)
+    except OSError as error:
+        raise _could_not(error) from error
+    deadline = clock() + START_SECONDS
+    while not process.started():
+        if process.never_started() or (process.folder / "exit.json").exists() or clock() > deadline:
+            raise _why_not(process.folder)
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def _why_not(folder: Path) -> NotStarted:
+    said = tail(folder / "log.txt", 2000).strip()
+    message = f"the training could not be started: {said or 'its supervisor ended at once'}"
+    return NotStarted("DISK_FULL" if _full(folder) else "SYSTEM_ERROR", message)
+
+
+def _full(folder: Path) -> bool:
+    """Whether nothing more can be written beside the attempt."""
+    probe = folder / ".probe"
+    try:
+        probe.write_bytes(b" " * 4096)
+    except OSError as error:
+        return error.errno in NO_ROOM
+    finally:
+        probe.unlink(missing_ok=True)
+    return False
+
+
+def variables_of(folder: Path, paths: dict[str, Path], spec: dict[str, Any], confined: dict[str, str]) -> dict[str, str]:
+    """The environment of shim and training."""
+    return environment(folder, paths, spec.get("traceparent"), **confined)
+
+
+def load_spec(folder: Path) -> dict[str, Any] | None:
+    """The assignment in an attempt's folder; None where it was never whole."""
+    return read_json(folder / "spec.json")
+
+
+def keep_spec(folder: Path, spec: dict[str, Any]) -> None:
+    """Lays an assignment down, readable by this user only, for it holds a token.
+
+    Raises:
+        OSError: it cannot be stored.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / "spec.json.part"
+    part.touch(mode=0o600)
+    part.write_text(json.dumps(spec))
+    part.replace(folder / "spec.json")

@@ -39,7 +39,11 @@ class _Sync(_Guard):
     def failed(self, ticket: "Ticket", error: BaseException, _args: Args, _kwargs: Kwargs) -> None:
         """A call that raised; so does this."""
         self.breaker.settle(ticket, error)
-        raise error
+        try:
+            raise error
+        finally:
+            # The exception knows this frame; a frame that knows the exception would keep both alive.
+            del error
 
 
 class _Async(_Guard):
@@ -57,7 +61,11 @@ class _Async(_Guard):
     async def failed(self, ticket: "Ticket", error: BaseException, _args: Args, _kwargs: Kwargs) -> None:
         """A call that raised; so does this."""
         self.breaker.settle(ticket, error)
-        raise error
+        try:
+            raise error
+        finally:
+            # The exception knows this frame; a frame that knows the exception would keep both alive.
+            del error
 
 
 def guarded(breaker: "CircuitBreaker", function: Callable[..., Any]) -> Callable[..., Any]:

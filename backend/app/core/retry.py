@@ -70,7 +70,11 @@ class _Protected:
             retries_total.labels(dependency=self.policy.name, outcome="gave none").inc()
             logger.warning("given up, going on without", call=self.name, error=said(error))
             return
-        raise error
+        try:
+            raise error
+        finally:
+            # The exception knows this frame; a frame that knows the exception would keep both alive.
+            del error
 
     def out_of_time(self, seconds: float) -> OperationTimeout:
         """The error of a call that the deadline ended after `seconds`."""
@@ -130,8 +134,7 @@ class _Sync(_Protected):
         try:
             return self.give_up(error)
         finally:
-            # The exception knows this frame; a frame that knows the exception would keep both alive.
-            del error
+            del error  # as in `give_up`
 
 
 class _Async(_Protected):
@@ -189,8 +192,7 @@ class _Async(_Protected):
         try:
             return self.give_up(error)
         finally:
-            # The exception knows this frame; a frame that knows the exception would keep both alive.
-            del error
+            del error  # as in `give_up`
 
 
 def _decorator(policy: policies.Policy, breaker: CircuitBreaker | None, rng: random.Random | None) -> Decorator[P, R]:

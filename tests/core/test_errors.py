@@ -43,9 +43,9 @@ def test_a_class_has_the_documents_type_severity_message_and_its_code(
 
 
 def test_every_class_of_the_module_is_in_the_table_above() -> None:
-    classes = {
-        value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, PlatformError)
-    } - {PlatformError}
+    classes = {value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, PlatformError)} - {
+        PlatformError
+    }
     assert {type(row[0]) for row in MADE} == classes
 
 
@@ -142,7 +142,17 @@ def test_only_declared_details_are_parameters() -> None:
 
 @pytest.mark.parametrize(
     ("value", "wait"),
-    [(3, 3.0), (0, 0.0), (2.5, 2.5), (None, None), (True, None), ("3", None), (-1, None), (float("inf"), None), (float("nan"), None)],
+    [
+        (3, 3.0),
+        (0, 0.0),
+        (2.5, 2.5),
+        (None, None),
+        (True, None),
+        ("3", None),
+        (-1, None),
+        (float("inf"), None),
+        (float("nan"), None),
+    ],
 )
 def test_retry_after_is_a_finite_number_of_seconds_or_none(value: Any, wait: float | None) -> None:
     assert PlatformError.from_code("SERVICE_UNAVAILABLE", {"retry_after": value}).retry_after == wait

@@ -136,7 +136,9 @@ def test_a_refusal_by_an_open_breaker_is_borne_too_where_the_policy_says_so(kind
 
 
 @pytest.mark.parametrize("kind", [0, 1], ids=["sync", "async"])
-@pytest.mark.parametrize("error", [ValidationError("a", "b", 1), KeyError("bug"), KeyboardInterrupt(), asyncio.CancelledError()])
+@pytest.mark.parametrize(
+    "error", [ValidationError("a", "b", 1), KeyError("bug"), KeyboardInterrupt(), asyncio.CancelledError()]
+)
 def test_what_a_retry_cannot_help_is_raised_at_once_without_a_note(error: BaseException, kind: int) -> None:
     service = Service(error)
     with pytest.raises(type(error)) as caught:

@@ -7,7 +7,14 @@ from app.core.window import SIZE, in_a_row, is_bad, new_window
 
 @pytest.mark.parametrize(
     ("outcomes", "count"),
-    [([], 0), ([False], 1), ([False, True], 0), ([True, False, None, False], 2), ([False, True, False, False], 2), ([None], 0)],
+    [
+        ([], 0),
+        ([False], 1),
+        ([False, True], 0),
+        ([True, False, None, False], 2),
+        ([False, True, False, False], 2),
+        ([None], 0),
+    ],
 )
 def test_failures_in_a_row_are_those_since_the_last_success(outcomes: list[bool | None], count: int) -> None:
     window = new_window()

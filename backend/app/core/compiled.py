@@ -138,10 +138,10 @@ def _declared(parameters: list[inspect.Parameter]) -> str:
     kinds = [parameter.kind for parameter in parameters]
     for index, parameter in enumerate(parameters):
         before = kinds[:index]
-        if parameter.kind is _KEYWORD and not {_STAR, _KEYWORD} & set(before):
-            parts.append("*")
         if parameter.kind is not _POSITIONAL and before and before[-1] is _POSITIONAL:
             parts.append("/")
+        if parameter.kind is _KEYWORD and not {_STAR, _KEYWORD} & set(before):
+            parts.append("*")
         default = "" if parameter.default is parameter.empty else f"={parameter.default}"
         parts.append(_MARKS.get(parameter.kind, "") + parameter.name + default)
     if kinds and kinds[-1] is _POSITIONAL:

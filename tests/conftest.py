@@ -104,7 +104,7 @@ async def client(platform: Platform, anonymous: httpx.AsyncClient) -> httpx.Asyn
     return anonymous
 
 
-def picture(shade: int, edge: int = 8) -> bytes:
+def picture(shade: int, edge: int = 16) -> bytes:
     """A PNG of one shade."""
     buffer = io.BytesIO()
     Image.new("L", (edge, edge), shade).save(buffer, "PNG")
@@ -149,7 +149,7 @@ async def chunks(content: bytes) -> AsyncIterator[bytes]:
 async def add_dataset(platform: Platform, name: str, content: bytes) -> dict[str, Any]:
     """Takes in a data set and waits until it is checked."""
     created = await platform.datasets.create(name, chunks(content))
-    await platform.datasets._checked(created["dataset_id"])
+    await platform.datasets.checks.over(created["dataset_id"])
     return await platform.datasets.show(created["dataset_id"])
 
 

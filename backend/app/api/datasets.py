@@ -1,6 +1,6 @@
 """Data sets over HTTP."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -54,6 +54,23 @@ async def get_dataset(dataset_id: str, platform: PlatformDep) -> dict[str, Any]:
 async def get_report(dataset_id: str, platform: PlatformDep) -> dict[str, Any]:
     """Every problem found: counts of each kind, the first 100 items with file and line, fixes."""
     return await platform.datasets.report(dataset_id)
+
+
+@router.get("/{dataset_id}/problems", dependencies=[UserDep])
+async def get_problems(
+    dataset_id: str, platform: PlatformDep, form: Annotated[Literal["jsonl", "csv"], Query(alias="format")] = "jsonl"
+) -> StreamingResponse:
+    """Every problem found, one a line, as a file: JSON lines, or CSV for a spreadsheet."""
+    lines = await platform.datasets.problems(dataset_id, as_csv=form == "csv")
+    media_type = "text/csv; charset=utf-8" if form == "csv" else "application/x-ndjson"
+    headers = {"Content-Disposition": f'attachment; filename="{dataset_id}-problems.{form}"'}
+    return StreamingResponse(lines, media_type=media_type, headers=headers)
+
+
+@router.post("/{dataset_id}/check", status_code=202, dependencies=[UserDep])
+async def check_dataset_again(dataset_id: str, platform: PlatformDep) -> dict[str, Any]:
+    """Checks a data set once more whose check failed for a reason that was not the data's."""
+    return await platform.datasets.check_again(dataset_id)
 
 
 @router.get("/{dataset_id}/thumbnails/{number}", dependencies=[UserDep])

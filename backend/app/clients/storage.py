@@ -1,10 +1,12 @@
 """Objects: a folder by default, S3 by address. What the storage library raises ends here."""
 
 import hashlib
+import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,16 @@ from obstore import exceptions
 from obstore.store import LocalStore, MemoryStore, from_url
 
 from app.core.errors import PlatformError, StorageError
+from app.core.logging import get_logger
 from app.core.retry import retry_s3
 
 CHUNK = 1 << 18
+PART = 8 << 20
+PARTS_AT_ONCE = 2
+CONNECT_SECONDS, TIMEOUT_SECONDS = 5, 30
+STREAM_TRIES = 2
 DISK_FULL_TEXTS = ("no space left", "disk quota", "os error 28", "os error 122")
+logger = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,26 +45,41 @@ class Storage:
         self.url = url
         if url == "memory:":
             self._store: Any = MemoryStore()
+            self._streaming = self._store
         elif url.startswith("file:"):
             folder = Path(url.removeprefix("file://").removeprefix("file:"))
             folder.mkdir(parents=True, exist_ok=True)
-            self._store = LocalStore(folder)
+            self._store = self._streaming = LocalStore(folder)
         else:
-            self._store = from_url(url)
+            # One layer retries: this module's methods. A stream cannot be sent twice, so there its parts are.
+            self._store, self._streaming = _remote(url, 0), _remote(url, STREAM_TRIES)
 
     async def put_stream(self, key: str, content: AsyncIterator[bytes]) -> Stored:
-        """Writes an object from a stream, whole or not at all."""
+        """Writes an object from a stream, whole or not at all; what the stream raises is raised as it is."""
         digest, size = hashlib.sha256(), 0
+        broken: list[Exception] = []
 
         async def counted() -> AsyncIterator[bytes]:
             nonlocal size
-            async for chunk in content:
-                digest.update(chunk)
-                size += len(chunk)
-                yield chunk
+            try:
+                async for chunk in content:
+                    digest.update(chunk)
+                    size += len(chunk)
+                    yield chunk
+            except Exception as error:
+                broken.append(error)
+                raise
 
-        with storage_errors("put", key):
-            await obstore.put_async(self._store, key, counted())
+        try:
+            with storage_errors("put", key):
+                await obstore.put_async(
+                    self._streaming, key, counted(), use_multipart=True, chunk_size=PART, max_concurrency=PARTS_AT_ONCE
+                )
+        except Exception:
+            # The library hands on what went wrong in the stream in a wrapping of its own.
+            if broken:
+                raise broken[0] from None
+            raise
         return Stored(digest.hexdigest(), size)
 
     @retry_s3()
@@ -66,10 +89,16 @@ class Storage:
             await obstore.put_async(self._store, key, content)
 
     @retry_s3()
+    async def put_file(self, key: str, path: Path) -> None:
+        """Writes an object from a file."""
+        with storage_errors("put", key):
+            await obstore.put_async(self._store, key, path)
+
+    @retry_s3()
     async def put_blob_file(self, sha256: str, path: Path) -> None:
         """Keeps a file under its content's SHA-256; the same content is stored once."""
         key = blob_key(sha256)
-        if not await self.exists(key):
+        if not await self._head(key):
             with storage_errors("put", key):
                 await obstore.put_async(self._store, key, path)
 
@@ -77,9 +106,24 @@ class Storage:
         """Keeps a stream under its SHA-256; returns that and the size in bytes."""
         scratch = f"uploads/{uuid.uuid4().hex}"
         stored = await self.put_stream(scratch, content)
-        with storage_errors("rename", scratch):
-            await obstore.rename_async(self._store, scratch, blob_key(stored.sha256), overwrite=True)
+        try:
+            await self._rename(scratch, blob_key(stored.sha256))
+        except PlatformError:
+            await self._discard(scratch)
+            raise
         return stored.sha256, stored.size
+
+    @retry_s3()
+    async def _rename(self, key: str, new: str) -> None:
+        with storage_errors("rename", key):
+            await obstore.rename_async(self._store, key, new, overwrite=True)
+
+    async def _discard(self, key: str) -> None:
+        """Removes what a failed operation left; a second failure is only logged, the first one counts."""
+        try:
+            await self.delete(key)
+        except PlatformError as error:
+            logger.warning("left behind in storage", key=key, code=error.code)
 
     async def get_blob(self, sha256: str) -> AsyncIterator[bytes]:
         """The content kept under a SHA-256, in pieces."""
@@ -105,8 +149,12 @@ class Storage:
             found = await obstore.get_async(self._store, key)
             return bytes(await found.bytes_async())
 
+    @retry_s3()
     async def exists(self, key: str) -> bool:
         """Whether there is such an object."""
+        return await self._head(key)
+
+    async def _head(self, key: str) -> bool:
         try:
             with storage_errors("head", key):
                 await obstore.head_async(self._store, key)
@@ -116,11 +164,36 @@ class Storage:
             raise
         return True
 
+    @retry_s3()
+    async def delete(self, key: str) -> None:
+        """Removes an object; a missing one is fine."""
+        try:
+            with storage_errors("delete", key):
+                await obstore.delete_async(self._store, key)
+        except PlatformError as error:
+            if error.code != "NOT_FOUND":
+                raise
+
+    @retry_s3()
     async def delete_tree(self, prefix: str) -> None:
         """Removes all objects below a prefix; none is fine."""
         with storage_errors("delete", prefix):
             async for page in obstore.list(self._store, prefix):
                 await obstore.delete_async(self._store, [item["path"] for item in page])
+
+
+def _remote(url: str, tries: int) -> Any:
+    """A store on another machine; credentials and endpoint come from the environment, as its vendor's tools read them."""
+    plain = (os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT") or "").startswith("http://")
+    return from_url(
+        url,
+        client_options={
+            "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
+            "timeout": timedelta(seconds=TIMEOUT_SECONDS),
+            "allow_http": plain,
+        },
+        retry_config={"max_retries": tries, "retry_timeout": timedelta(seconds=TIMEOUT_SECONDS)},
+    )
 
 
 def blob_key(sha256: str) -> str:

@@ -1,7 +1,9 @@
 """One pass over an uploaded zip: unpack, recognise, check, and put together what is kept."""
 
+import codecs
 import hashlib
 import io
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,44 +12,52 @@ from typing import Any
 
 from app.core.errors import PlatformError
 from app.datasets.layout import Layout, recognise
-from app.datasets.report import FIRST_ITEMS, error_of, grouped, judge, spoiled
-from app.datasets.unpack import Limits, UnpackedFile, unpack
-from app.datasets.validate import IMAGE_PROBLEMS, Problem, severity, thumbnail, validate
+from app.datasets.problems import IMAGE_PROBLEMS, Problem, severity
+from app.datasets.report import FIRST_ITEMS, error_of, full_list, grouped, judge, spoiled
+from app.datasets.unpack import Limits, Proceed, UnpackedFile, go_on, unpack
+from app.datasets.validate import thumbnail, validate
+
+LONGEST_TEXT = 16 << 20
+# Thumbnails of broken images change how Pillow reads for the whole process; checking and drawing take turns.
+_decoding = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What is kept of a data set: the row's figures, the manifest, the report, pictures of broken images, the refusal."""
+    """What is kept of a data set: the row's figures, the manifest, the report (its first items, and a file with every
+    problem as a line of JSON), pictures of broken images, the refusal."""
 
     summary: dict[str, Any]
     counts: dict[str, int]
     manifest: dict[str, Any]
     report: dict[str, Any]
+    problems: Path
     thumbnails: list[bytes]
     error: PlatformError | None
 
 
-def examine(archive: Path, folder: Path, limits: Limits, dataset_id: str) -> Examined:
-    """Unpacks `archive` into `folder` and examines it.
+def examine(archive: Path, folder: Path, limits: Limits, dataset_id: str, proceed: Proceed = go_on) -> Examined:
+    """Unpacks `archive` into the new `folder` and examines it. What `proceed` raises ends it at once.
 
     Raises:
         PlatformError: it cannot be unpacked, or its layout is not one we know.
     """
-    if folder.exists():
-        # Left by a check that was cut off.
-        import shutil
+    files = unpack(archive, folder, limits, proceed)
 
-        shutil.rmtree(folder)
-    files = unpack(archive, folder, limits)
+    def content(path: str) -> bytes:
+        with (folder / path).open("rb") as file:
+            return file.read(LONGEST_TEXT)
 
-    def read_text(path: str) -> str:
-        return (folder / path).read_bytes()[: 16 << 20].decode("utf-8", errors="replace")
+    def as_trainers_do(path: str) -> str:
+        return content(path).decode("utf-8-sig", errors="replace")  # they know no other encoding of labels
 
-    layout = recognise((file.path for file in files), read_text)
+    layout = recognise((file.path for file in files), lambda path: decoded(content(path)))
     digests = {file.path: file.sha256 for file in files}
-    problems = validate(layout, folder, digests, read_text)
-    verdict = judge(layout, problems)
-    pictures, addresses = _thumbnails(folder, problems, dataset_id)
+    with _decoding:
+        checked = validate(layout, folder, digests, as_trainers_do, proceed)
+        problems = checked.problems
+        pictures, addresses = _thumbnails(folder, problems, dataset_id)
+    verdict = judge(layout, problems, checked.classes_of)
     counts = Counter(problem.problem for problem in problems)
     manifest = _manifest(layout, files, spoiled(problems))
     summary = {
@@ -67,10 +77,24 @@ def examine(archive: Path, folder: Path, limits: Limits, dataset_id: str) -> Exa
         summary=summary,
         counts={split: splits[split] for split in ("train", "val", "test")},
         manifest=manifest,
+        problems=_written(problems, folder.with_name(folder.name + ".problems")),
         report={"problems": grouped(problems, addresses), "why_not_excludable": verdict.why_not},
         thumbnails=pictures,
         error=error_of(verdict, layout.format, dataset_id),
     )
+
+
+def decoded(content: bytes) -> str:
+    """A text file's content: UTF-8 or, by its byte-order mark, UTF-16; what is neither is kept readable."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", errors="replace")
+    return content.decode("utf-8-sig", errors="replace")
+
+
+def _written(problems: Sequence[Problem], path: Path) -> Path:
+    with path.open("wb") as file:
+        file.writelines(full_list(problems))
+    return path
 
 
 def _manifest(layout: Layout, files: Sequence[UnpackedFile], bad: Sequence[str]) -> dict[str, Any]:

@@ -34,28 +34,46 @@ class Plan:
     counts: dict[str, int]
 
 
-def _held_back(items: Sequence[Mapping[str, Any]], share: float, seed: int) -> set[str]:
-    """Paths of training images that serve for validation: the same share of every class, at least one."""
-    groups: dict[str, list[str]] = {}
+def _held_back(manifest: Mapping[str, Any], items: Sequence[Mapping[str, Any]], share: float, seed: int) -> set[str]:
+    """Paths of training images that serve for validation: the same share of every class, at least one.
+
+    Copies of an image stay together, else validation would test what was trained on.
+    """
+    groups: dict[str, dict[str, list[str]]] = {}
     for item in items:
         if item["split"] == "train":
-            groups.setdefault(item.get("class_name") or "", []).append(item["path"])
+            same = groups.setdefault(item.get("class_name") or "", {})
+            same.setdefault(manifest["files"][item["path"]][0], []).append(item["path"])
     chosen: set[str] = set()
     for name in sorted(groups):
-        paths = sorted(groups[name])
-        if len(paths) > 1:
-            count = min(max(1, round(share * len(paths))), len(paths) - 1)
-            chosen.update(random.Random(f"{seed}/{name}").sample(paths, count))  # noqa: S311 - a split, no secret
+        pictures = sorted(map(sorted, groups[name].values()))
+        if len(pictures) > 1:
+            count = min(max(1, round(share * len(pictures))), len(pictures) - 1)
+            drawn = random.Random(f"{seed}/{name}").sample(pictures, count)  # noqa: S311 - a split, no secret
+            chosen.update(path for paths in drawn for path in paths)
     return chosen
 
 
-def _unique(name: str, taken: set[str]) -> str:
-    path, number = PurePosixPath(name), 1
-    while name in taken:
-        name = str(path.with_name(f"{path.stem}-{number}{path.suffix}"))
-        number += 1
-    taken.add(name)
-    return name
+class _Names:
+    """Gives every file a name of its own in its folder: without its ending, for a label goes by that; in any case of
+    letters, for some file systems know none."""
+
+    def __init__(self) -> None:
+        self.taken: set[str] = set()
+        self.last: dict[str, int] = {}
+
+    def unique(self, folder: str, name: str) -> str:
+        """`folder`/`name`, with a number where that is taken."""
+        path = PurePosixPath(name)
+        stem = path.stem
+        key = f"{folder}/{stem}".casefold()
+        number = self.last.get(key, 0)
+        while f"{folder}/{stem}".casefold() in self.taken:
+            number += 1
+            stem = f"{path.stem}-{number}"
+        self.last[key] = number
+        self.taken.add(f"{folder}/{stem}".casefold())
+        return f"{folder}/{stem}{path.suffix}"
 
 
 def make_plan(
@@ -67,12 +85,12 @@ def make_plan(
     """
     gone = set(exclude)
     items = [item for item in manifest["items"] if item["path"] not in gone]
-    held = _held_back(items, val_fraction, seed) if val_fraction and not manifest["split_known"] else set()
-    files, taken, counts = [], set[str](), {"train": 0, "val": 0, "test": 0}
+    held = _held_back(manifest, items, val_fraction, seed) if val_fraction and not manifest["split_known"] else set()
+    files, names, counts = [], _Names(), {"train": 0, "val": 0, "test": 0}
     for item in items:
         split = "val" if item["path"] in held else item["split"]
         counts[split] += 1
-        files += _targets(manifest, item, split, taken)
+        files += _targets(manifest, item, split, names)
     if manifest["task"] == "detect":
         text = yaml.safe_dump(
             {
@@ -90,15 +108,15 @@ def make_plan(
     return Plan(tuple(files), hashlib.sha256(body.encode()).hexdigest(), counts)
 
 
-def _targets(manifest: Mapping[str, Any], item: Mapping[str, Any], split: str, taken: set[str]) -> list[PlannedFile]:
+def _targets(manifest: Mapping[str, Any], item: Mapping[str, Any], split: str, names: _Names) -> list[PlannedFile]:
     def planned(source: str, target: str) -> PlannedFile:
         sha256, size = manifest["files"][source]
         return PlannedFile(target, sha256, size)
 
     name = PurePosixPath(item["path"]).name
     if manifest["task"] == "classify":
-        return [planned(item["path"], _unique(f"{split}/{item['class_name']}/{name}", taken))]
-    target = _unique(f"images/{split}/{name}", taken)
+        return [planned(item["path"], names.unique(f"{split}/{item['class_name']}", name))]
+    target = names.unique(f"images/{split}", name)
     found = [planned(item["path"], target)]
     if item.get("label"):
         found.append(planned(item["label"], f"labels/{split}/{PurePosixPath(target).stem}.txt"))

@@ -1,14 +1,16 @@
 """From problems to a verdict: may the data set be trained on, and if not, what would help. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 from app.core.errors import Fix, PlatformError
 from app.core.fixes import fixes_for
 from app.datasets.layout import Layout
-from app.datasets.validate import IMAGE_PROBLEMS, LABEL_PROBLEMS, TITLES, Problem, severity
+from app.datasets.problems import IMAGE_PROBLEMS, LABEL_PROBLEMS, TITLES, Problem, severity
 
 FIRST_ITEMS = 100
 MOST_EXCLUDED = 0.2
@@ -32,8 +34,11 @@ def spoiled(problems: Sequence[Problem]) -> list[str]:
     return sorted({problem.image for problem in problems if problem.image and problem.problem in kinds})
 
 
-def sound_without(layout: Layout, bad: Sequence[str]) -> str | None:
-    """Why training without the images `bad` would not be sound; None where it is."""
+def sound_without(layout: Layout, bad: Sequence[str], classes_of: Mapping[str, frozenset[str]]) -> str | None:
+    """Why training without the images `bad` would not be sound; None where it is.
+
+    `classes_of` has the classes that each image shows: none of them may vanish from training, nor may a split.
+    """
     gone = set(bad)
     rest = [item for item in layout.items if item.path not in gone]
     if len(gone) > MOST_EXCLUDED * len(layout.items):
@@ -42,32 +47,49 @@ def sound_without(layout: Layout, bad: Sequence[str]) -> str | None:
         return "no training image would be left"
     if layout.split_known and not any(item.split == "val" for item in rest):
         return "no validation image would be left"
-    lost = {item.class_name for item in layout.items} - {item.class_name for item in rest if item.split == "train"}
-    if layout.task == "classify" and lost:
-        return f"class `{sorted(map(str, lost))[0]}` would have no training image left"
+    had: set[str] = set()
+    left: set[str] = set()
+    for item in layout.items:
+        if item.split == "train":
+            shown = classes_of.get(item.path, frozenset())
+            had |= shown
+            left |= shown if item.path not in gone else frozenset()
+    if had - left:
+        return f"class `{min(had - left)}` would have no training image left"
     return None
 
 
-def judge(layout: Layout, problems: Sequence[Problem]) -> Verdict:
+def _told(counts: Mapping[str, int]) -> str:
+    """The errors of a data set in words, the gravest first."""
+    images = sum(counts[kind] for kind in IMAGE_PROBLEMS)
+    labels = sum(counts[kind] for kind in LABEL_PROBLEMS)
+    parts = []
+    if images:
+        parts.append(f"{images} image{'s' if images > 1 else ''} cannot be read")
+    if labels:
+        parts.append(f"{labels} label row{'s are' if labels > 1 else ' is'} wrong")
+    if counts["no_images"]:
+        parts.append("there are no training images")
+    elif counts["no_labels"]:
+        parts.append("no training image has labels")
+    if counts["no_validation_split"]:
+        parts.append("there are no validation images")
+    return ", ".join(parts)
+
+
+def judge(layout: Layout, problems: Sequence[Problem], classes_of: Mapping[str, frozenset[str]]) -> Verdict:
     """The verdict on a data set."""
     counts = Counter(problem.problem for problem in problems)
-    errors = {kind: count for kind, count in counts.items() if severity(kind) == "error"}
-    needs_split = "no_validation_split" in errors
-    bad = spoiled(problems)
-    why_not = sound_without(layout, bad) if bad else None
+    errors = {kind for kind in counts if severity(kind) == "error"}
     if not errors:
         return Verdict(None, "", None, None, needs_split=False)
-    images = sum(counts[kind] for kind in IMAGE_PROBLEMS)
-    if "no_images" in errors:
-        return Verdict("DATASET_INVALID_FORMAT", "no training images", None, None, needs_split)
-    if images:
-        details = f"{images} image{'s' if images > 1 else ''} cannot be read"
-        return Verdict("DATASET_BROKEN", details, None if why_not else tuple(bad), why_not, needs_split)
-    labels = sum(counts[kind] for kind in LABEL_PROBLEMS)
-    if labels:
-        details = f"{labels} label row{'s' if labels > 1 else ''} {'are' if labels > 1 else 'is'} wrong"
-        return Verdict("DATASET_INVALID_FORMAT", details, None if why_not else tuple(bad), why_not, needs_split)
-    return Verdict("DATASET_INVALID_FORMAT", "there are no validation images", None, None, needs_split)
+    needs_split = "no_validation_split" in errors and not errors & {"no_images", "no_labels"}
+    code = "DATASET_BROKEN" if errors & IMAGE_PROBLEMS else "DATASET_INVALID_FORMAT"
+    bad = spoiled(problems)
+    if not bad or errors & {"no_images", "no_labels"}:
+        return Verdict(code, _told(counts), None, None, needs_split)
+    why_not = sound_without(layout, bad, classes_of)
+    return Verdict(code, _told(counts), None if why_not else tuple(bad), why_not, needs_split)
 
 
 def fixes_of(verdict: Verdict) -> list[Fix]:
@@ -87,6 +109,20 @@ def error_of(verdict: Verdict, layout_format: str, dataset_id: str) -> PlatformE
         "excludable": len(verdict.excludable) if verdict.excludable else None,
     }
     return PlatformError.from_code(verdict.code, details, fixes=fixes_of(verdict))
+
+
+def full_list(problems: Sequence[Problem]) -> Iterator[bytes]:
+    """Every problem as a line of JSON, in the report's order."""
+    order = list(TITLES)
+    for problem in sorted(problems, key=lambda problem: order.index(problem.problem)):
+        row = {
+            "problem": problem.problem,
+            "severity": severity(problem.problem),
+            "file": problem.file,
+            "line": problem.line,
+            "detail": problem.detail,
+        }
+        yield orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def grouped(problems: Sequence[Problem], thumbnails: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -1,0 +1,186 @@
+"""The check of data sets in the background: unpack, examine, keep what was found, record the verdict."""
+
+import asyncio
+import shutil
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import orjson
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.clients.storage import Storage
+from app.config import Settings
+from app.core.classify import translate
+from app.core.errors import PlatformError, UnexpectedError
+from app.core.logging import get_logger
+from app.core.metrics import track_error
+from app.datasets.intake import Examined, examine
+from app.datasets.unpack import Limits
+from app.db.models import Dataset
+from app.db.session import Database
+from app.services.views import stored_error
+
+T = TypeVar("T")
+logger = get_logger(__name__)
+AT_ONCE = 1
+"""Checks at the same time; each uses several threads and a scratch copy of the data set."""
+BLOBS_AT_ONCE = 16
+CHUNK = 1 << 20
+FIELDS = ("task", "format", "classes", "files", "bytes", "digest", "problems", "errors", "warnings", "excludable")
+
+
+class DatasetChecks:
+    """Runs checks one after another; a check that a stop or crash cut off begins again at the next start."""
+
+    def __init__(self, db: Database, storage: Storage, settings: Settings, clock: Callable[[], datetime]) -> None:
+        self.db, self.storage, self.settings, self.clock = db, storage, settings, clock
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._turn = asyncio.Semaphore(AT_ONCE)
+
+    @property
+    def scratch(self) -> Path:
+        """Folder for zips under way and for unpacking; on the disk of the home folder, not in memory."""
+        return self.settings.home / "scratch"
+
+    async def start(self) -> None:
+        """Goes on with data sets that were being checked when the backend ended."""
+        await asyncio.to_thread(shutil.rmtree, self.scratch, ignore_errors=True)
+
+        async def unfinished(session: AsyncSession) -> list[str]:
+            return list((await session.scalars(select(Dataset.id).where(Dataset.status == "checking"))).all())
+
+        for dataset_id in await self.db.read(unfinished):
+            self.later(dataset_id)
+
+    async def stop(self) -> None:
+        """Ends checks under way; the next start begins them again."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def call_off(self, dataset_id: str) -> None:
+        """Ends the check of a data set that nobody wants any more."""
+        task = self._tasks.get(dataset_id)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+    def later(self, dataset_id: str) -> None:
+        """Checks a data set as soon as it is its turn."""
+        task = asyncio.create_task(self._check(dataset_id), name=f"check {dataset_id}")
+        self._tasks[dataset_id] = task
+
+        def done(ended: asyncio.Task[None]) -> None:
+            if self._tasks.get(dataset_id) is ended:
+                del self._tasks[dataset_id]
+            if not ended.cancelled() and ended.exception() is not None:
+                # The verdict could not be recorded; the data set is still `checking` and taken up at the next start.
+                logger.error("check not recorded", dataset_id=dataset_id, exc_info=ended.exception())
+
+        task.add_done_callback(done)
+
+    async def over(self, dataset_id: str) -> None:
+        """Waits until the check of a data set is over."""
+        task = self._tasks.get(dataset_id)
+        if task is not None:
+            await asyncio.wait([task])
+
+    async def _check(self, dataset_id: str) -> None:
+        """Unpacks and examines a data set, keeps files, manifest and report, and records the verdict."""
+        async with self._turn:
+            row = await self.db.read(lambda session: session.get(Dataset, dataset_id))
+            if row is None:
+                return
+            try:
+                found = await self._examine(row)
+                error = found.error
+            except PlatformError as refused:
+                found, error = None, refused
+            except OSError as failed:
+                found, error = None, translate(failed)
+            except Exception as bug:  # noqa: BLE001 - a check must end with a verdict, whatever happens in it
+                found, error = None, UnexpectedError(bug)
+            if error is not None:
+                track_error(error, "datasets")
+                logger.warning("data set refused", dataset_id=dataset_id, code=error.code, error=error.message)
+            await self._record(dataset_id, found, error)
+
+    async def _examine(self, row: Dataset) -> Examined:
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        limits = Limits(self.settings.dataset_quota_bytes, self.settings.dataset_max_files)
+        name = f"{row.id}.{uuid.uuid4().hex[:8]}"
+        archive, folder = self.scratch / f"{name}.zip", self.scratch / name
+        off = threading.Event()
+
+        def proceed() -> None:
+            if off.is_set():
+                raise asyncio.CancelledError
+
+        try:
+            await self._fetch(str(row.counts["upload"]), archive)
+            found = await asyncio.to_thread(examine, archive, folder, limits, row.id, proceed)
+            await self._keep(row.id, found, folder)
+        finally:
+            off.set()  # the thread of a cancelled check still runs
+            await asyncio.shield(asyncio.to_thread(_remove, archive, folder))
+        return found
+
+    async def _fetch(self, key: str, archive: Path) -> None:
+        content = await self.storage.get_stream(key)
+        with archive.open("wb") as file:
+            async for chunk in content:
+                await asyncio.to_thread(file.write, chunk)
+
+    async def _keep(self, dataset_id: str, found: Examined, folder: Path) -> None:
+        """Stores files by their content, then manifest, report, the list of all problems, and thumbnails."""
+        contents = {sha256: path for path, (sha256, _) in found.manifest["files"].items()}
+        for batch in _batches(contents.items(), BLOBS_AT_ONCE):
+            await asyncio.gather(*(self.storage.put_blob_file(sha256, folder / path) for sha256, path in batch))
+        base = f"datasets/{dataset_id}"
+        await self.storage.put_bytes(f"{base}/manifest.json", orjson.dumps(found.manifest))
+        await self.storage.put_bytes(f"{base}/report.json", orjson.dumps(found.report))
+        await self.storage.put_file(f"{base}/problems.jsonl", found.problems)
+        for number, picture in enumerate(found.thumbnails):
+            await self.storage.put_bytes(f"{base}/thumbnails/{number}.png", picture)
+
+    async def _record(self, dataset_id: str, found: Examined | None, error: PlatformError | None) -> None:
+        now = self.clock()
+
+        async def tx(session: AsyncSession) -> str | None:
+            row = await session.get(Dataset, dataset_id)
+            if row is None or row.status != "checking":
+                return None
+            upload = row.counts.get("upload")
+            row.updated_at = now
+            row.status = "ready" if error is None else ("invalid" if found is not None else "failed")
+            row.error = stored_error(error, now) if error is not None else None
+            if error is not None and not error.code.startswith("DATASET_"):
+                return None  # not the data's fault: the upload stays, and can be checked again
+            row.counts = found.counts if found is not None else {}
+            if found is not None:
+                for field in FIELDS:
+                    setattr(row, field, found.summary[field])
+            return str(upload) if upload else None
+
+        upload = await self.db.write(tx)
+        if upload is not None:
+            await self.storage.delete(upload)
+
+
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch
+
+
+def _remove(archive: Path, folder: Path) -> None:
+    archive.unlink(missing_ok=True)
+    folder.with_name(folder.name + ".problems").unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)

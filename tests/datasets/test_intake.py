@@ -6,11 +6,11 @@ from pathlib import Path
 import orjson
 import pytest
 from PIL import Image
-from tests.conftest import picture, zipped
 
 from app.core.errors import PlatformError
 from app.datasets.intake import Examined, decoded, examine
 from app.datasets.unpack import Limits
+from tests.conftest import picture, zipped
 
 LIMITS = Limits(50_000_000, 1000)
 BOX = b"0 .5 .5 .4 .4\n"

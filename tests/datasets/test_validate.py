@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from tests.conftest import picture
 
 from app.datasets.layout import Item, Layout
 from app.datasets.problems import TITLES, Problem
 from app.datasets.validate import FORMATS, check_image, check_labels, check_row, thumbnail, validate
+from tests.conftest import picture
 
 
 @pytest.mark.parametrize(

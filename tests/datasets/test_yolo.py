@@ -1,10 +1,10 @@
 """Detection layouts as tools write them."""
 
 import pytest
-from tests.datasets.test_layout import layout, refusal
 
 from app.datasets.layout import Layout
 from app.datasets.yolo import class_names, label_path
+from tests.datasets.test_layout import layout, refusal
 
 YAML = "names: [a, b]\n"
 

@@ -93,11 +93,16 @@ class Backend:
         timeout = httpx2.Timeout(30, connect=3)
         self._http = httpx2.AsyncClient(timeout=timeout, transport=transport, trust_env=False)
 
+    def here(self, url: str) -> str:
+        """`url` of an assignment at the backend's present address: it may have moved since the attempt was begun."""
+        mine, theirs = httpx2.URL(self.url), httpx2.URL(url)
+        return str(theirs.copy_with(scheme=mine.scheme, host=mine.host, port=mine.port))
+
     @asynccontextmanager
     async def _stream(self, method: str, url: str, token: str, **options: Any) -> AsyncIterator[httpx2.Response]:
         headers = {"Authorization": f"Bearer {token}", **options.pop("headers", {})}
         try:
-            async with self._http.stream(method, url, headers=headers, **options) as response:
+            async with self._http.stream(method, self.here(url), headers=headers, **options) as response:
                 if response.is_error:
                     await response.aread()
                 _judge(response)
@@ -132,7 +137,7 @@ class Backend:
         """
         headers = {"Authorization": f"Bearer {token}"}
         try:
-            response = await self._http.post(url, json=updates, headers=headers)
+            response = await self._http.post(self.here(url), json=updates, headers=headers)
         except httpx2.HTTPError as error:
             raise BackendAway(str(error) or type(error).__name__) from error
         expected = _error(response).get("params", {}).get("expected_seq") if response.is_error else None

@@ -66,7 +66,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utcnow, rng: rando
 
     dispatcher = Dispatcher(db, trainer, training, datasets, guard.tokens, public_url, alive_for, clock, rng)
     driver = LocalDriver(dispatcher, silence=alive_for)
-    updates = UpdateService(db, driver.kick, clock, rng)
+    updates = UpdateService(db, storage, driver.kick, clock, rng)
     platform = Platform(
         settings=settings,
         guard=guard,

@@ -1,5 +1,6 @@
 """Starts the platform on one machine and keeps it running."""
 
+import fcntl
 import json
 import os
 import signal
@@ -16,6 +17,9 @@ from app.cli.output import Output
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.1
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
+CLAIM_SECONDS = 10.0
+EXIT_BUSY = 4
+PR_SET_PDEATHSIG = 1
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -25,6 +29,44 @@ def bind(host: str, port: int) -> socket.socket:
     listener.bind((host, port))
     listener.listen(1024)
     return listener
+
+
+def hold(path: Path, what: str, seconds: float) -> int:
+    """The lock at `path`, held until this process ends. Whoever holds it and is just ending is waited for.
+
+    Raises:
+        SystemExit: another one stays.
+    """
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                sys.stderr.write(f"error: another {what} works in {path.parent}\n")
+                sys.exit(EXIT_BUSY)
+            time.sleep(POLL_SECONDS)
+        else:
+            return lock
+
+
+def _locked(path: Path) -> bool:
+    """Whether a living process holds the lock at `path`."""
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def end_with_parent() -> None:
+    """Has the kernel end this process when the one that started it ends, even by kill -9."""
+    import ctypes
+
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def serve_backend(host: str, port: int) -> None:
@@ -38,6 +80,9 @@ def serve_backend(host: str, port: int) -> None:
     settings = Settings()
     settings.home.mkdir(parents=True, exist_ok=True)
     configure(json=settings.log_json)
+    if settings.db_url.startswith("sqlite"):
+        # Two on one such database would both start every job.
+        hold(settings.home / "backend.lock", "backend", CLAIM_SECONDS)
     inherited = os.environ.pop("VTP_LISTEN_FD", None)
     listener = socket.socket(fileno=int(inherited)) if inherited else bind(host, port)
     app = create_app(settings)
@@ -79,7 +124,12 @@ class Child:
             self.process = None
         if self.process is None and now >= self.not_before:
             self.started_at = now
-            self.process = subprocess.Popen(self.command, env=self.environment, pass_fds=self.pass_fds)
+            self.process = subprocess.Popen(
+                self.command,
+                env=self.environment,
+                pass_fds=self.pass_fds,
+                preexec_fn=end_with_parent,  # noqa: PLW1509 - this process has one thread
+            )
 
     def stop(self) -> None:
         """Asks the process to end, and makes it after 10 s."""
@@ -99,19 +149,29 @@ class Launcher:
     def __init__(self, output: Output, home: Path, host: str, port: int, slots: int) -> None:
         self.output, self.home, self.host, self.slots = output, home, host, slots
         home.mkdir(parents=True, exist_ok=True)
+        hold(home / "up.lock", "`vtp up`", POLL_SECONDS)
         # The socket is ours, so the address stays when the backend is started again.
         self.listener = bind(host, port or self._last_port())
         self.url = f"http://{host}:{self.listener.getsockname()[1]}"
         self.stopping = False
 
     def _last_port(self) -> int:
-        """The port of the last run where it is still free: bookmarks and agents keep working."""
+        """The port of the last run where it is free, or soon will be: bookmarks and agents keep working."""
         try:
             port = int(json.loads(server_file().read_text())["url"].rsplit(":", 1)[1])
-            bind(self.host, port).close()
         except (OSError, ValueError, KeyError, IndexError):
             return 0
-        return port
+        deadline = time.monotonic() + CLAIM_SECONDS
+        while True:
+            try:
+                bind(self.host, port).close()
+            except OSError:
+                # The backend of a `vtp up` that was killed may just be ending.
+                if not _locked(self.home / "backend.lock") or time.monotonic() > deadline:
+                    return 0
+                time.sleep(POLL_SECONDS)
+            else:
+                return port
 
     def children(self) -> list[Child]:
         """The processes that make up the platform."""

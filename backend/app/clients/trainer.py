@@ -49,13 +49,14 @@ class TrainerClient:
             raise PlatformError.from_code("TRAINER_UNREACHABLE", details, cause=error) from error
         return response.status_code != httpx2.codes.CONFLICT
 
-    async def cancel(self, url: str, job_id: str, attempt: int, reason: str) -> None:
-        """Asks an agent to stop an attempt; an attempt it does not know is fine.
+    async def cancel(self, url: str, job_id: str, attempt: int, reason: str) -> bool:
+        """Asks an agent to stop an attempt; False where it does not have it.
 
         Raises:
             PlatformError: the agent cannot be talked to, or refuses.
         """
-        await self._call(url, "POST", f"/attempts/{job_id}/{attempt}/cancel", {"reason": reason})
+        response = await self._call(url, "POST", f"/attempts/{job_id}/{attempt}/cancel", {"reason": reason})
+        return response.status_code != httpx2.codes.NOT_FOUND
 
     @retry_trainer_service()
     async def _call(self, url: str, method: str, path: str, body: dict[str, Any]) -> httpx2.Response:

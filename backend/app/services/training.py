@@ -22,8 +22,8 @@ from app.db.states import JOB_ACTIVE, JOB_FINAL, JOB_STATES, transition
 from app.schemas.training import RetryRequest, TrainingConfig
 from app.services.config_check import check_config, effective_config, task_error
 from app.services.datasets import DatasetService
-from app.services.verdicts import cancel_job
-from app.services.views import shown_error
+from app.services.verdicts import cancel_job, fail_job
+from app.services.views import error_again, shown_error
 
 IDEMPOTENCY_HOURS = 24
 
@@ -157,7 +157,7 @@ class TrainingService:
             if job.status in ("cancelling", "cancelled"):
                 return
             if job.status in ("queued", "waiting"):
-                cancel_job(session, job, now)
+                await cancel_job(session, job, now)
                 return
             job.status = transition(JOB_STATES, job.status, "cancelling")
             job.updated_at = now
@@ -198,6 +198,23 @@ class TrainingService:
             if job.status != "waiting":
                 raise PlatformError.from_code("CONFLICT", {"state": job.status, "wanted": "run now"})
             job.retry_at = now
+
+        await self.db.write(tx)
+
+    async def stop_retrying(self, job_id: str) -> None:
+        """Ends a job that waits for its next attempt, as failed with the last attempt's error.
+
+        Raises:
+            PlatformError: NOT_FOUND, or CONFLICT where the job is not waiting.
+        """
+        now = self.clock()
+
+        async def tx(session: AsyncSession) -> None:
+            job = await jobs.get_job(session, job_id, lock=True)
+            if job.status != "waiting":
+                raise PlatformError.from_code("CONFLICT", {"state": job.status, "wanted": "stop retrying"})
+            last = await jobs.get_attempt(session, job_id, job.attempt)
+            await fail_job(session, job, error_again(last.error or {}), now)
 
         await self.db.write(tx)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.clients.storage import Storage
 from app.core.errors import PlatformError
 from app.core.logging import get_logger
 from app.db.models import Agent, Artifact, Attempt, Job
@@ -14,7 +15,8 @@ from app.db.repositories import jobs
 from app.db.session import Database, utcnow
 from app.db.states import ATTEMPT_FINAL, ATTEMPT_STATES, JOB_FINAL, JOB_STATES, transition
 from app.schemas.wire import AgentReport, Progress, TrainingUpdate
-from app.services.verdicts import cancel_job, end_attempt, fail_attempt
+from app.services.evidence import keep_log
+from app.services.verdicts import cancel_attempt, end_attempt, fail_attempt
 from app.services.views import stamp
 
 logger = get_logger(__name__)
@@ -27,11 +29,13 @@ class UpdateService:
     def __init__(
         self,
         db: Database,
+        storage: Storage,
         ended: Callable[[str], None],
         clock: Callable[[], datetime] = utcnow,
         rng: random.Random | None = None,
     ) -> None:
         self.db = db
+        self.storage = storage
         self.ended = ended
         self.clock = clock
         self.rng = rng or random.Random()  # noqa: S311 - jitter, no secret
@@ -45,6 +49,7 @@ class UpdateService:
             PlatformError: NOT_FOUND, or CONFLICT with `expected_seq` where an update is missing before these.
         """
         now = self.clock()
+        updates = await self._with_stored_logs(job_id, attempt, updates)
 
         async def tx(session: AsyncSession) -> tuple[dict[str, Any], bool]:
             job = await jobs.get_job(session, job_id, lock=True)
@@ -65,6 +70,24 @@ class UpdateService:
         if ended:
             self.ended(job_id)
         return answer
+
+    async def _with_stored_logs(
+        self, job_id: str, attempt: int, updates: Sequence[TrainingUpdate]
+    ) -> Sequence[TrainingUpdate]:
+        """Puts log tails into the store before the transaction, unless the attempt has had its verdict."""
+        if not any(update.evidence for update in updates):
+            return updates
+        row = await self.db.read(lambda session: jobs.get_attempt(session, job_id, attempt))
+        if row.status in ATTEMPT_FINAL:
+            return updates
+        found = []
+        for update in updates:
+            if update.evidence:
+                marked = await keep_log(self.storage, job_id, attempt, update.evidence)
+                found.append(update.model_copy(update={"evidence": marked}))
+            else:
+                found.append(update)
+        return found
 
     async def _take(self, session: AsyncSession, job: Job, attempt: Attempt, update: TrainingUpdate, now: datetime) -> int:
         seq = attempt.last_agent_seq + 1 if update.seq is None else update.seq
@@ -110,10 +133,7 @@ class UpdateService:
             attempt.finished_at = at
             end_attempt(session, job, attempt, update.result, at)
         elif update.status == "cancelled" or job.status == "cancelling":
-            attempt.status = transition(ATTEMPT_STATES, attempt.status, "cancelled")
-            attempt.finished_at = at
-            attempt.evidence = update.evidence
-            cancel_job(session, job, at)
+            await cancel_attempt(session, job, attempt, update.evidence, at)
         else:
             evidence = dict(update.evidence or {})
             if update.error is not None:

@@ -12,12 +12,13 @@ from app.core.metrics import training_job_failures
 from app.core.tracing import get_trace_id
 from app.db.models import Attempt, Job
 from app.db.repositories import jobs
-from app.db.states import ATTEMPT_STATES, JOB_STATES, transition
+from app.db.states import ATTEMPT_ACTIVE, ATTEMPT_STATES, JOB_STATES, transition
 from app.diagnosis.diagnose import diagnose
 from app.diagnosis.evidence import Diagnosis, Evidence
 from app.diagnosis.history import AttemptRecord
 from app.diagnosis.recovery import Decision, decide
 from app.schemas.wire import Result
+from app.services.evidence import row_form
 from app.services.views import shown_error, stamp, stored_error
 
 logger = get_logger(__name__)
@@ -30,15 +31,25 @@ def _close(session: AsyncSession, job: Job, status: str, at: datetime, body: dic
     jobs.append_event(session, job, "state", at, {"status": status, **body})
 
 
-def cancel_job(session: AsyncSession, job: Job, at: datetime) -> None:
-    """Ends a job as cancelled."""
+async def _drop_open_attempt(session: AsyncSession, job: Job, at: datetime) -> None:
+    """Ends an attempt that no agent will ever speak of, so that it holds no slot."""
+    attempt = await session.get(Attempt, (job.id, job.attempt)) if job.attempt else None
+    if attempt is not None and attempt.status in ATTEMPT_ACTIVE:
+        attempt.status = transition(ATTEMPT_STATES, attempt.status, "cancelled")
+        attempt.finished_at = at
+
+
+async def cancel_job(session: AsyncSession, job: Job, at: datetime) -> None:
+    """Ends a job as cancelled, and an attempt that has not ended with it."""
+    await _drop_open_attempt(session, job, at)
     if job.status not in ("queued", "waiting", "cancelling"):
         job.status = transition(JOB_STATES, job.status, "cancelling")
     _close(session, job, "cancelled", at, {})
 
 
-def fail_job(session: AsyncSession, job: Job, error: PlatformError, at: datetime) -> None:
+async def fail_job(session: AsyncSession, job: Job, error: PlatformError, at: datetime) -> None:
     """Ends a job as failed with `error`: stored, counted, logged once, told to watchers."""
+    await _drop_open_attempt(session, job, at)
     stored = stored_error(error, at, get_trace_id())
     job.error, job.code = stored, error.code
     shown = shown_error(stored, f"/api/v1/training-jobs/{job.id}/attempts")
@@ -66,6 +77,18 @@ def _primary(metrics: dict[str, Any]) -> dict[str, Any] | None:
     return next(({"name": name, "value": value} for name, value in metrics.items()), None)
 
 
+async def cancel_attempt(
+    session: AsyncSession, job: Job, attempt: Attempt, evidence: dict[str, Any] | None, at: datetime
+) -> None:
+    """Ends an attempt as cancelled, with its evidence and what the diagnosis makes of it, and its job."""
+    attempt.status = transition(ATTEMPT_STATES, attempt.status, "cancelled")
+    attempt.finished_at = at
+    if evidence:
+        attempt.evidence = row_form(evidence)
+        attempt.diagnosis = diagnose(Evidence.from_dict(evidence, config=attempt.config)).to_dict()
+    await cancel_job(session, job, at)
+
+
 async def fail_attempt(
     session: AsyncSession, job: Job, attempt: Attempt, evidence: dict[str, Any], at: datetime, rng: random.Random
 ) -> None:
@@ -76,14 +99,14 @@ async def fail_attempt(
     error = error_of(diagnosis, attempt.config)
     attempt.status = transition(ATTEMPT_STATES, attempt.status, "failed")
     attempt.finished_at = at
-    attempt.evidence, attempt.diagnosis = evidence, diagnosis.to_dict()
+    attempt.evidence, attempt.diagnosis = row_form(evidence), diagnosis.to_dict()
     attempt.decision = decision.to_dict()
     attempt.history = {"considered": [record.number for record in past]}
     attempt.error = stored_error(error, at, get_trace_id())
     if job.status == "cancelling":
-        cancel_job(session, job, at)
+        await cancel_job(session, job, at)
     elif decision.action == "fail":
-        fail_job(session, job, error, at)
+        await fail_job(session, job, error, at)
     else:
         _try_again(session, job, attempt, decision, at)
 

@@ -29,12 +29,17 @@ def stored_error(error: PlatformError, at: datetime, trace_id: str | None = None
     }
 
 
+def error_again(stored: dict[str, Any]) -> PlatformError:
+    """The error that `stored_error` kept; UNKNOWN_FAILURE where nothing was kept."""
+    fixes = tuple(Fix(**fix) for fix in stored.get("fixes") or ())
+    return PlatformError.from_code(stored.get("code") or "UNKNOWN_FAILURE", stored.get("params") or {}, fixes=fixes)
+
+
 def shown_error(stored: dict[str, Any] | None, attempts_url: str | None = None) -> dict[str, Any] | None:
     """The public form of an error that `stored_error` kept."""
     if stored is None:
         return None
-    fixes = tuple(Fix(**fix) for fix in stored.get("fixes") or ())
-    error = PlatformError.from_code(stored["code"], stored.get("params") or {}, fixes=fixes)
+    error = error_again(stored)
     return public(error, at=stored.get("at"), trace_id=stored.get("trace_id"), attempts_url=attempts_url)
 
 

@@ -63,7 +63,7 @@ class Dispatcher:
         async def refuse(session: AsyncSession) -> None:
             row = await jobs.get_job(session, job.id, lock=True)
             if row.status == "queued":
-                fail_job(session, row, problems[0], self.clock())
+                await fail_job(session, row, problems[0], self.clock())
 
         await self.db.write(refuse)
         return problems[0]

@@ -77,7 +77,7 @@ class LocalDriver:
             job = await jobs.get_job(session, job_id, lock=True)
             if job.status not in ("queued", "waiting"):
                 return False
-            fail_job(session, job, error, now)
+            await fail_job(session, job, error, now)
             return True
 
         return await self.db.write(tx)
@@ -88,7 +88,7 @@ class LocalDriver:
             try:
                 await self.round()
             except PlatformError as error:
-                logger.error("driver round failed", code=error.code, error=error.message)
+                logger.warning("driver round failed", code=error.code, error=error.message)
                 track_error(error, "driver")
             except Exception as error:
                 logger.exception("driver round failed")
@@ -123,9 +123,15 @@ class LocalDriver:
         try:
             return await self.dispatcher.dispatch(job_id)
         except PlatformError as error:
-            logger.error("dispatch failed", job_id=job_id, code=error.code, error=error.message)
+            logger.warning("dispatch failed", job_id=job_id, code=error.code, error=error.message)
             track_error(error, "driver")
             return error
+        except Exception as error:
+            # The job stands where it stood; the next round tries again.
+            logger.exception("dispatch failed", job_id=job_id)
+            unexpected = UnexpectedError(error)
+            track_error(unexpected, "driver")
+            return unexpected
 
     async def _requeue(self, job_id: str) -> None:
         now = self.clock()
@@ -167,7 +173,8 @@ class LocalDriver:
         await self.db.write(tx)
 
     async def _ask_to_stop(self, job: Job) -> None:
-        """Passes a cancellation on. An attempt that no agent has is over at once; a silent agent's is, when it is lost."""
+        """Passes a cancellation on. An attempt that its agent does not have is over at once, unless it is just being handed
+        over; a silent agent's is, when it is lost."""
         now = self.clock()
 
         async def find(session: AsyncSession) -> tuple[Attempt, Agent | None]:
@@ -177,16 +184,18 @@ class LocalDriver:
         attempt, agent = await self.db.read(find)
         if attempt.status in ATTEMPT_ACTIVE and agent is not None:
             try:
-                await self.dispatcher.trainer.cancel(agent.url, job.id, attempt.number, "cancel")
+                known = await self.dispatcher.trainer.cancel(agent.url, job.id, attempt.number, "cancel")
             except PlatformError as error:
                 logger.warning("cancel not delivered", job_id=job.id, agent_id=agent.id, code=error.code)
                 track_error(error, "driver")
-            return
+                return
+            if known or job.id in self._under_way:
+                return
 
         async def tx(session: AsyncSession) -> None:
             row = await jobs.get_job(session, job.id, lock=True)
             if row.status == "cancelling":
-                cancel_job(session, row, now)
+                await cancel_job(session, row, now)
 
         await self.db.write(tx)
 

@@ -1,3 +1,29 @@
-import { QueryClient } from "@tanstack/react-query";
+// How data is fetched and kept: what is worth asking again is asked again, an ended session opens the login dialog.
 
-export const queryClient = new QueryClient();
+import { MutationCache, QueryCache, QueryClient } from "@tanstack/react-query";
+import { ApiError } from "./services/api";
+import { sessionExpired } from "./services/session";
+
+const MOST_RETRIES = 2;
+
+function note(error: Error) {
+  if (error instanceof ApiError && error.code === "INVALID_TOKEN") sessionExpired();
+}
+
+export function makeQueryClient(): QueryClient {
+  return new QueryClient({
+    queryCache: new QueryCache({ onError: note }),
+    mutationCache: new MutationCache({ onError: note }),
+    defaultOptions: {
+      queries: {
+        staleTime: 2000,
+        // Requests that fail while old data is on the screen are repeated by the interval; the others a little sooner.
+        retry: (count, error) => error instanceof ApiError && error.retryable && count < MOST_RETRIES,
+        retryDelay: (count) => Math.min(500 * 2 ** count, 4000) * (0.5 + Math.random() / 2),
+        // The browser's idea of being online says nothing about a platform on this very machine.
+        networkMode: "always",
+      },
+      mutations: { networkMode: "always" },
+    },
+  });
+}

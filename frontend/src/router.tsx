@@ -1,16 +1,99 @@
-import { createRootRoute, createRoute, createRouter, Link, Outlet } from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
+import { Layout } from "./components/Layout";
+import { LoginPage } from "./pages/LoginPage";
+import { NotFoundPage } from "./pages/NotFoundPage";
 
-const rootRoute = createRootRoute({
-  component: () => (
-    <main>
-      <Link to="/">Jobs</Link>
-      <Outlet />
-    </main>
-  ),
+const text = (value: unknown) => (typeof value === "string" && value ? value : undefined);
+const texts = (value: unknown) =>
+  (Array.isArray(value) ? value : [value]).filter((item): item is string => typeof item === "string");
+
+const root = createRootRoute({ component: Layout, notFoundComponent: NotFoundPage });
+const parent = { getParentRoute: () => root };
+
+export interface JobSearch {
+  q?: string;
+  status?: string[];
+  code?: string;
+  dataset?: string;
+}
+
+const jobs = createRoute({
+  ...parent,
+  path: "/",
+  validateSearch: (search): JobSearch => {
+    const status = texts(search.status);
+    return {
+      q: search.q === undefined ? undefined : String(search.q),
+      status: status.length ? status : undefined,
+      code: text(search.code),
+      dataset: text(search.dataset),
+    };
+  },
+  component: lazyRouteComponent(() => import("./pages/JobsPage"), "JobsPage"),
 });
-const jobs = createRoute({ getParentRoute: () => rootRoute, path: "/", component: () => <h1>Jobs</h1> });
 
-export const router = createRouter({ routeTree: rootRoute.addChildren([jobs]) });
+const job = createRoute({
+  ...parent,
+  path: "/jobs/$jobId",
+  validateSearch: (search): { attempt?: number } => {
+    const attempt = Number(search.attempt);
+    return { attempt: Number.isInteger(attempt) && attempt > 0 ? attempt : undefined };
+  },
+  component: lazyRouteComponent(() => import("./pages/JobPage"), "JobPage"),
+});
+
+const datasets = createRoute({
+  ...parent,
+  path: "/datasets",
+  component: lazyRouteComponent(() => import("./pages/DatasetsPage"), "DatasetsPage"),
+});
+
+const dataset = createRoute({
+  ...parent,
+  path: "/datasets/$datasetId",
+  component: lazyRouteComponent(() => import("./pages/DatasetPage"), "DatasetPage"),
+});
+
+export interface NewSearch {
+  /** A job whose configuration the form begins with. */
+  from?: string;
+  /** One of its fixes, applied. */
+  fix?: string;
+  dataset?: string;
+  /** A fix of the data set's report, applied. */
+  dataset_fix?: string;
+}
+
+const fresh = createRoute({
+  ...parent,
+  path: "/new",
+  validateSearch: (search): NewSearch => ({
+    from: text(search.from),
+    fix: text(search.fix),
+    dataset: text(search.dataset),
+    dataset_fix: text(search.dataset_fix),
+  }),
+  component: lazyRouteComponent(() => import("./pages/NewTrainingPage"), "NewTrainingPage"),
+});
+
+const system = createRoute({
+  ...parent,
+  path: "/system",
+  component: lazyRouteComponent(() => import("./pages/SystemPage"), "SystemPage"),
+});
+
+const login = createRoute({
+  ...parent,
+  path: "/login",
+  validateSearch: (search): { wrong?: boolean } => ({ wrong: search.wrong !== undefined || undefined }),
+  component: LoginPage,
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([jobs, job, datasets, dataset, fresh, system, login]),
+  defaultPreload: "intent",
+  scrollRestoration: true,
+});
 
 declare module "@tanstack/react-router" {
   interface Register {

@@ -124,6 +124,7 @@ export interface Attempt {
   attempt: number;
   status: string;
   agent_id: string | null;
+  config: TrainingConfig | null;
   epoch: number | null;
   created_at: string;
   started_at: string | null;
@@ -154,6 +155,7 @@ export interface Artifact {
   sha256: string;
   media_type: string;
   role: "weights" | "checkpoint" | "plot" | "samples" | "table" | "log";
+  epoch: number | null;
   url: string;
 }
 
@@ -183,19 +185,31 @@ export interface ProblemGroup {
   items: { file: string; line: number | null; detail: string; thumbnail: string | null }[];
 }
 
-export interface Report extends Dataset {
+export interface DatasetReport extends Omit<Dataset, "problems"> {
+  problems: ProblemGroup[];
   fixes: Fix[];
   why_not_excludable: string | null;
 }
 
-export interface DatasetReport extends Omit<Report, "problems"> {
-  problems: ProblemGroup[];
+export interface SettingSchema {
+  type?: string | string[];
+  enum?: (string | number | boolean | null)[];
+  minimum?: number;
+  maximum?: number;
+  exclusiveMinimum?: number;
+  exclusiveMaximum?: number;
+  default?: unknown;
+  description?: string;
 }
 
 export interface Framework {
   framework: string;
   version: string;
+  license?: string;
   agents: number;
+  tasks: string[];
+  settings_schema: { properties?: Record<string, SettingSchema> };
+  accepts_weights?: boolean;
   models: { name: string; task: string; family: string; params: number | null }[];
   defaults: Record<string, { epochs: number; batch_size: number; image_size: number }>;
 }
@@ -207,7 +221,15 @@ export interface Agent {
   busy: number;
   slots: number;
   version: string;
+  registered_at: string;
   last_seen_at: string;
+  resources: {
+    cpus?: number;
+    memory_bytes?: number;
+    disk_free_bytes?: number;
+    gpus?: { name?: string; memory_bytes?: number }[];
+    platform?: string;
+  };
   frameworks: { framework: string; version: string | null; available: boolean; reason: string | null }[];
 }
 
@@ -219,6 +241,21 @@ export interface SystemStatus {
   disk: { free_bytes: number; total_bytes: number };
 }
 
+export interface Dependency {
+  name: string;
+  state: "CLOSED" | "OPEN" | "HALF_OPEN" | "ISOLATED" | null;
+  failure_count?: number;
+  retry_after?: number | null;
+}
+
+export interface Weights {
+  weights_id: string;
+  name: string;
+  bytes: number;
+  sha256: string;
+  created_at: string;
+}
+
 export interface Validation {
   valid: boolean;
   errors: PublicError[];
@@ -226,26 +263,28 @@ export interface Validation {
   config: (TrainingConfig & { task: string | null }) | null;
 }
 
+interface EventHead {
+  seq: number;
+  at: string;
+  attempt: number;
+}
+
 export type JobEvent =
   | { type: "ready"; seq: number }
-  | {
+  | (EventHead & {
       type: "state";
-      seq: number;
-      at: string;
-      attempt: number;
       status: JobStatus;
       reason?: string;
       retry_at?: string;
-    }
-  | ({ type: "progress"; seq: number; at: string; attempt: number; epoch_end?: boolean } & Progress)
-  | {
-      type: "log";
-      seq: number;
-      at: string;
-      attempt: number;
-      offset: number;
-      text: string;
-      dropped_bytes: number;
-    }
-  | { type: "error"; seq: number; at: string; attempt: number; fatal: boolean; error: PublicError }
-  | { type: "artifact" | "attempt"; seq: number; at: string; attempt: number };
+      code?: string;
+      result?: Job["result"];
+    })
+  | (EventHead & { type: "progress"; epoch_end?: boolean } & Omit<Progress, "at">)
+  | (EventHead & { type: "log"; offset: number; text: string; dropped_bytes: number })
+  | (EventHead & { type: "error"; fatal: boolean; error: PublicError })
+  | (EventHead & { type: "artifact" | "attempt" });
+
+export interface LogPage {
+  items: { seq: number; attempt: number; offset: number; text: string; dropped_bytes: number }[];
+  next: number | null;
+}

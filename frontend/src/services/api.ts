@@ -5,17 +5,20 @@ import type {
   Attempt,
   Dataset,
   DatasetReport,
+  Dependency,
   EpochFigures,
   ErrorResponse,
   FieldProblem,
   Fix,
   Framework,
   Job,
+  LogPage,
   PatchStep,
   PublicError,
   SystemStatus,
   TrainingConfig,
   Validation,
+  Weights,
 } from "../generated/api";
 
 export class ApiError extends Error {
@@ -31,6 +34,8 @@ export class ApiError extends Error {
   fields: FieldProblem[];
   docUrl: string;
   status: number;
+  /** The error as the backend sent it. */
+  shown: PublicError;
 
   constructor(response: ErrorResponse, status = 0) {
     super(response.error.message);
@@ -47,6 +52,7 @@ export class ApiError extends Error {
     this.fields = response.error.errors ?? [];
     this.docUrl = response.error.doc_url;
     this.status = status;
+    this.shown = response.error;
   }
 }
 
@@ -111,6 +117,7 @@ interface Items<T> {
 export interface JobQuery {
   status?: string[];
   code?: string;
+  dataset_id?: string;
   q?: string;
   cursor?: string;
 }
@@ -137,8 +144,11 @@ export const api = {
   attempts: (id: string) => request<Items<Attempt>>("GET", `${jobPath(id)}/attempts`),
   metrics: (id: string) => request<Items<EpochFigures>>("GET", `${jobPath(id)}/metrics`),
   artifacts: (id: string) => request<Items<Artifact>>("GET", `${jobPath(id)}/artifacts`),
+  logs: (id: string, after: number, limit: number) =>
+    request<LogPage>("GET", `${jobPath(id)}/logs?after=${after}&limit=${limit}`),
   cancel: (id: string) => request<Job>("POST", `${jobPath(id)}/cancel`),
   runNow: (id: string) => request<Job>("POST", `${jobPath(id)}/run-now`),
+  stopRetrying: (id: string) => request<Job>("POST", `${jobPath(id)}/stop-retrying`),
   retry: (id: string, body: { fix_id?: string; patch?: PatchStep[] }) =>
     request<{ job_id: string }>("POST", `${jobPath(id)}/retry`, body),
   submit: (config: Partial<TrainingConfig>, key: string) =>
@@ -152,16 +162,18 @@ export const api = {
   report: (id: string) => request<DatasetReport>("GET", `/datasets/${encodeURIComponent(id)}/report`),
   addSample: (sample: string) => request<Dataset>("POST", "/datasets/samples", { sample }),
   removeDataset: (id: string) => request<void>("DELETE", `/datasets/${encodeURIComponent(id)}`),
+  weights: () => request<Items<Weights>>("GET", "/weights"),
   frameworks: () => request<Items<Framework>>("GET", "/frameworks"),
   system: () => request<SystemStatus>("GET", "/system/status"),
+  dependencies: () => request<Items<Dependency>>("GET", "/system/dependencies"),
 };
 
-/** Sends a zip with progress from 0 to 1; fetch cannot tell how much of a body has left. */
-export function upload(name: string, file: Blob, onProgress: (share: number) => void): Promise<Dataset> {
+/** Sends a file with progress from 0 to 1; fetch cannot tell how much of a body has left. */
+function send<T>(path: string, file: Blob, type: string, onProgress: (share: number) => void): Promise<T> {
   return new Promise((resolve, reject) => {
     const sender = new XMLHttpRequest();
-    sender.open("POST", `/api/v1/datasets${query({ name })}`);
-    sender.setRequestHeader("Content-Type", "application/zip");
+    sender.open("POST", `/api/v1${path}`);
+    sender.setRequestHeader("Content-Type", type);
     sender.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     sender.onerror = () => reject(unreachable());
     sender.onload = () => {
@@ -172,9 +184,15 @@ export function upload(name: string, file: Blob, onProgress: (share: number) => 
         reject(unreachable());
         return;
       }
-      if (sender.status < 400) resolve(body as Dataset);
+      if (sender.status < 400) resolve(body as T);
       else reject(isErrorResponse(body) ? new ApiError(body, sender.status) : unreachable());
     };
     sender.send(file);
   });
 }
+
+export const upload = (name: string, file: Blob, onProgress: (share: number) => void) =>
+  send<Dataset>(`/datasets${query({ name })}`, file, "application/zip", onProgress);
+
+export const uploadWeights = (name: string, file: Blob, onProgress: (share: number) => void) =>
+  send<Weights>(`/weights${query({ name })}`, file, "application/octet-stream", onProgress);

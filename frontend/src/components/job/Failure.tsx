@@ -1,0 +1,232 @@
+// A failed job, in the order in which people ask: what happened, why we think so, what to do, what it has cost.
+
+import { Link } from "@tanstack/react-router";
+import { CircleX } from "lucide-react";
+import type { ReactNode, Ref } from "react";
+import type { Artifact, Attempt, Fix, Job, PublicError } from "../../generated/api";
+import type { JobActions } from "../../hooks/useJobActions";
+import { CERTAIN, decisive, exitText, impact } from "../../lib/failure";
+import { remedies, safeUrl } from "../../lib/fixes";
+import { changes } from "../../lib/job";
+import { Code } from "../Code";
+import { Diff } from "../Diff";
+import { Button, buttonClass, linkClass } from "../ui";
+
+interface FailureProps {
+  job: Job;
+  error: PublicError;
+  attempts: Attempt[];
+  artifacts: Artifact[];
+  actions: JobActions;
+  heading: Ref<HTMLHeadingElement>;
+  onEvidence: (line: string) => void;
+  /** Whether an evidence line is in the log that is shown. */
+  inLog: (line: string) => boolean;
+}
+
+export function Failure({
+  job,
+  error,
+  attempts,
+  artifacts,
+  actions,
+  heading,
+  onEvidence,
+  inLog,
+}: FailureProps) {
+  const attempt = decisive(attempts);
+  const unsure = attempt?.diagnosis ? attempt.diagnosis.confidence < CERTAIN : false;
+  return (
+    <section
+      aria-labelledby="failure-title"
+      data-error={error.code}
+      className="mb-4 rounded-lg border border-l-4 border-bad bg-panel"
+    >
+      <div role="alert" className="rounded-t-md bg-bad-ground px-4 py-3">
+        <div className="flex gap-3">
+          <CircleX aria-hidden className="mt-0.5 size-5 shrink-0 text-bad" />
+          <div className="min-w-0">
+            <h2 id="failure-title" ref={heading} tabIndex={-1} className="font-semibold break-words">
+              <span className="text-bad">{unsure ? "Likely: " : "Failed: "}</span>
+              <Code text={error.message} />
+            </h2>
+            <p className="mt-0.5 text-[13px] text-soft">
+              {error.title} · <code className="font-mono">{error.code}</code>
+            </p>
+          </div>
+        </div>
+      </div>
+      <div className="grid gap-x-8 gap-y-4 px-4 py-4 lg:grid-cols-2">
+        <Part title="Diagnosis">
+          <Diagnosis job={job} error={error} attempt={attempt} onEvidence={onEvidence} inLog={inLog} />
+        </Part>
+        <Part title="What to do">
+          <Remedies job={job} error={error} actions={actions} />
+        </Part>
+        <Part title="Impact">
+          {impact(job, attempts, artifacts).map((line) => (
+            <p key={line}>{line}</p>
+          ))}
+          {job.retried_as && (
+            <p>
+              Tried again as{" "}
+              <Link to="/jobs/$jobId" params={{ jobId: job.retried_as }} className={linkClass}>
+                {job.retried_as}
+              </Link>
+              .
+            </p>
+          )}
+        </Part>
+        <Part title="More">
+          <p className="flex flex-wrap gap-x-4 gap-y-1">
+            {safeUrl(error.doc_url) && (
+              <a href={safeUrl(error.doc_url) ?? ""} target="_blank" rel="noreferrer" className={linkClass}>
+                About {error.code}
+              </a>
+            )}
+            <Link to="/" search={{ code: error.code }} className={linkClass}>
+              Other jobs with this code
+            </Link>
+          </p>
+          <p className="mt-1 text-[13px] break-all text-soft">
+            Trace id <code className="font-mono select-all">{error.trace_id}</code>
+          </p>
+        </Part>
+      </div>
+    </section>
+  );
+}
+
+function Part({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <div className="min-w-0">
+      <h3 className="mb-1 text-xs font-semibold tracking-wide text-soft uppercase">{title}</h3>
+      {children}
+    </div>
+  );
+}
+
+type DiagnosisProps = Pick<FailureProps, "job" | "error" | "onEvidence" | "inLog"> & {
+  attempt: Attempt | null;
+};
+
+function Diagnosis({ job, error, attempt, onEvidence, inLog }: DiagnosisProps) {
+  if (!attempt?.diagnosis) {
+    const dataset = error.code.startsWith("DATASET_") ? job.dataset_id : null;
+    return (
+      <>
+        <p>Found by the checks that come before a training starts.</p>
+        {dataset && (
+          <Link to="/datasets/$datasetId" params={{ datasetId: dataset }} className={linkClass}>
+            Report of the data set {dataset}
+          </Link>
+        )}
+      </>
+    );
+  }
+  const { confidence, entity, evidence } = attempt.diagnosis;
+  const ended = exitText(attempt.exit);
+  return (
+    <>
+      <p>
+        {confidence < CERTAIN ? "Likely, not certain" : "Certain enough to act on"} (
+        {Math.round(confidence * 100)} %), from attempt {attempt.attempt}
+        {ended && `, ${ended}`}.
+      </p>
+      {entity && (
+        <p className="mt-1">
+          Concerns <code className="rounded bg-hover px-1 font-mono text-[13px] break-all">{entity}</code>
+        </p>
+      )}
+      {evidence.length > 0 && (
+        <ul className="mt-2 flex flex-col gap-1" aria-label="Evidence">
+          {evidence.map((line) => (
+            <li key={line} className="flex flex-wrap items-start gap-x-2 rounded bg-hover px-2 py-1">
+              <code className="min-w-0 flex-1 font-mono text-[13px] break-words whitespace-pre-wrap">
+                {line}
+              </code>
+              {inLog(line) && (
+                <button type="button" className={`${linkClass} text-[13px]`} onClick={() => onEvidence(line)}>
+                  Show in log
+                </button>
+              )}
+            </li>
+          ))}
+        </ul>
+      )}
+    </>
+  );
+}
+
+function Remedies({ job, error, actions }: Pick<FailureProps, "job" | "error" | "actions">) {
+  const { safe, review, manual } = remedies(error.fixes);
+  const busy = actions.retry.isPending;
+  return (
+    <>
+      {error.suggested_action && (
+        <p className="mb-2">
+          <Code text={error.suggested_action} />
+        </p>
+      )}
+      {manual.map((fix) => (
+        <p key={fix.id} className="mb-2">
+          {fix.label}
+        </p>
+      ))}
+      <ul className="flex flex-col gap-2">
+        {[...safe, ...review].map((fix, index) => (
+          <FixRow
+            key={fix.id}
+            fix={fix}
+            job={job}
+            first={index === 0}
+            busy={busy}
+            onApply={actions.applyFix}
+          />
+        ))}
+      </ul>
+      <div className="mt-3 flex flex-wrap gap-2">
+        {error.retryable && (
+          <Button small busy={busy} onClick={() => actions.retry.mutate(null)}>
+            Try again unchanged
+          </Button>
+        )}
+        <Button small look={error.fixes.length ? "ghost" : "secondary"} onClick={() => actions.edit()}>
+          Change the settings
+        </Button>
+        {error.code.startsWith("DATASET_") && (
+          <Link
+            to="/datasets/$datasetId"
+            params={{ datasetId: job.dataset_id }}
+            className={buttonClass("ghost", true)}
+          >
+            See the data set
+          </Link>
+        )}
+      </div>
+    </>
+  );
+}
+
+interface FixRowProps {
+  fix: Fix;
+  job: Job;
+  first: boolean;
+  busy: boolean;
+  onApply: (fix: Fix) => void;
+}
+
+function FixRow({ fix, job, first, busy, onApply }: FixRowProps) {
+  const safe = fix.applicability === "safe";
+  return (
+    <li className="flex flex-wrap items-center justify-between gap-2 rounded-md border border-line px-3 py-2">
+      <div className="min-w-0">
+        <p className="font-medium">{fix.label}</p>
+        <Diff changes={changes(job.config, fix.patch)} />
+      </div>
+      <Button small look={safe && first ? "primary" : "secondary"} busy={busy} onClick={() => onApply(fix)}>
+        {safe ? (busy ? "Starting" : "Apply and train") : "Review first"}
+      </Button>
+    </li>
+  );
+}

@@ -1,0 +1,92 @@
+import { Download } from "lucide-react";
+import type { Artifact, Job } from "../../generated/api";
+import { bytes } from "../../lib/format";
+import { isFinal } from "../../lib/job";
+import { buttonClass, Empty } from "../ui";
+
+const picture = (item: Artifact) => item.media_type.startsWith("image/");
+const best = (item: Artifact) => item.role === "weights" && /^best\./.test(item.name);
+const words: Record<Artifact["role"], string> = {
+  weights: "Weights",
+  checkpoint: "Checkpoint",
+  plot: "Picture",
+  samples: "Sample predictions",
+  table: "Table",
+  log: "Log",
+};
+
+const base = (name: string) => name.split("/").at(-1) ?? name;
+
+/** Files of a job: the best weights first and at hand, pictures shown, the rest listed. */
+export function Files({ job, artifacts }: { job: Job; artifacts: Artifact[] }) {
+  if (!artifacts.length) {
+    return (
+      <Empty title="No files yet">
+        {isFinal(job)
+          ? "This training left no files behind."
+          : "Weights and pictures appear here as they are made."}
+      </Empty>
+    );
+  }
+  const weights = artifacts.find(best);
+  const rest = artifacts.filter((item) => item !== weights);
+  return (
+    <>
+      {weights && (
+        <a href={weights.url} download={base(weights.name)} className={`${buttonClass("primary")} w-full`}>
+          <Download aria-hidden className="size-4" />
+          {weights.name} <span className="font-normal">({bytes(weights.bytes)})</span>
+        </a>
+      )}
+      <ul className="mt-3 flex flex-col gap-1 text-[13px]">
+        {rest.map((item) => (
+          <li key={item.name} className="flex flex-wrap items-baseline justify-between gap-x-3">
+            <a
+              href={item.url}
+              download={base(item.name)}
+              className="min-w-0 break-all text-accent underline underline-offset-2"
+            >
+              {item.name}
+            </a>
+            <span className="text-soft">
+              {words[item.role]}
+              {item.epoch !== null && `, epoch ${item.epoch}`} · {bytes(item.bytes)}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+/** Confusion matrix, sample predictions and other pictures; the newest version, named by its content. */
+export function Pictures({ artifacts }: { artifacts: Artifact[] }) {
+  return (
+    <ul className="grid gap-4 sm:grid-cols-2">
+      {artifacts.filter(picture).map((item) => (
+        <li key={item.name} className="min-w-0">
+          <figure>
+            <a href={item.url} target="_blank" rel="noreferrer">
+              <img
+                src={`${item.url}?v=${item.sha256.slice(0, 12)}`}
+                alt={pictureText(item)}
+                loading="lazy"
+                className="max-h-96 w-full rounded border border-line bg-white object-contain"
+              />
+            </a>
+            <figcaption className="mt-1 text-[13px] text-soft">{pictureText(item)}</figcaption>
+          </figure>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+export const hasPictures = (artifacts: Artifact[]) => artifacts.some(picture);
+
+function pictureText(item: Artifact): string {
+  const name = base(item.name)
+    .replace(/\.\w+$/, "")
+    .replaceAll(/[_-]+/g, " ");
+  return name.charAt(0).toUpperCase() + name.slice(1);
+}

@@ -1,0 +1,46 @@
+// What a user can do to a job. Failures go to the one place that shows them, and to a toast.
+
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+import { toast } from "sonner";
+import type { Fix, Job } from "../generated/api";
+import { ApiError, api } from "../services/api";
+import { jobKeys, newerJob } from "./useTrainingJob";
+
+export function useJobActions(job: Job, onError: (error: Error) => void, onSuccess: () => void) {
+  const client = useQueryClient();
+  const navigate = useNavigate();
+  const id = job.job_id;
+  const [canStopRetrying, setCanStopRetrying] = useState(true);
+  const took = (fresh: Job) => {
+    client.setQueryData(jobKeys.job(id), (old: unknown) => newerJob(old, fresh));
+    onSuccess();
+  };
+  const cancel = useMutation({ mutationFn: () => api.cancel(id), onSuccess: took, onError });
+  const runNow = useMutation({ mutationFn: () => api.runNow(id), onSuccess: took, onError });
+  const stopRetrying = useMutation({
+    mutationFn: () => api.stopRetrying(id),
+    onSuccess: took,
+    onError: (error) => {
+      // A platform of an older version does not have it.
+      if (error instanceof ApiError && [404, 405].includes(error.status)) setCanStopRetrying(false);
+      onError(error);
+    },
+  });
+  const retry = useMutation({
+    mutationFn: (fix: Fix | null) => api.retry(id, fix ? { fix_id: fix.id } : {}),
+    onSuccess: ({ job_id }, fix) => {
+      onSuccess();
+      toast.success(fix ? `${job_id} started: ${fix.label}` : `${job_id} started`);
+      client.invalidateQueries({ queryKey: jobKeys.job(id) });
+      navigate({ to: "/jobs/$jobId", params: { jobId: job_id } });
+    },
+    onError,
+  });
+  const edit = (fix?: Fix) => navigate({ to: "/new", search: { from: id, fix: fix?.id } });
+  const applyFix = (fix: Fix) => (fix.applicability === "safe" ? retry.mutate(fix) : edit(fix));
+  return { cancel, runNow, stopRetrying, canStopRetrying, retry, edit, applyFix };
+}
+
+export type JobActions = ReturnType<typeof useJobActions>;

@@ -1,0 +1,157 @@
+// One job as it is now: fetched once, kept up by live events, fetched again where events do not tell all.
+
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useCallback, useEffect, useRef, useState } from "react";
+import { toast } from "sonner";
+import type { Artifact, Attempt, EpochFigures, Job, JobEvent } from "../generated/api";
+import { isFinal } from "../lib/job";
+import { reduceEpochs, reduceJob, stale } from "../lib/jobEvents";
+import { LogStore } from "../lib/logStore";
+import { ApiError, api } from "../services/api";
+import { type Connection, type Watch, watchJob } from "../services/live";
+
+const POLL_WHILE_PAUSED = 5000;
+/** Silence is told by heartbeats, which are no events: an open job is looked at again now and then. */
+const POLL_WHILE_OPEN = 10_000;
+const LOG_PAGE = 500;
+
+export const jobKeys = {
+  job: (id: string) => ["job", id],
+  attempts: (id: string) => ["job", id, "attempts"],
+  metrics: (id: string) => ["job", id, "metrics"],
+  artifacts: (id: string) => ["job", id, "artifacts"],
+};
+
+/** An answer that was under way while events came in must not turn the job back. */
+export function newerJob(known: unknown, fetched: unknown): unknown {
+  const [old, fresh] = [known as Job | undefined, fetched as Job];
+  return old && old.job_id === fresh.job_id && old.last_seq > fresh.last_seq ? old : fresh;
+}
+
+function mergedEpochs(known: unknown, fetched: unknown): unknown {
+  const old = (known as EpochFigures[] | undefined) ?? [];
+  const fresh = fetched as EpochFigures[];
+  const has = new Set(fresh.map((item) => `${item.attempt}/${item.epoch}`));
+  return [...fresh, ...old.filter((item) => !has.has(`${item.attempt}/${item.epoch}`))];
+}
+
+async function fetchLogs(jobId: string, store: LogStore) {
+  let after = store.lastSeq;
+  for (;;) {
+    const page = await api.logs(jobId, after, LOG_PAGE);
+    store.load(page.items);
+    if (page.next === null) break;
+    after = page.next;
+  }
+  store.loaded();
+  return true;
+}
+
+/** Tells a failure that is no part of the page in a toast of its own words; the same trace only once. */
+export function tellError(error: ApiError) {
+  const options = { id: error.traceId || error.code, description: error.suggestedAction, duration: 10_000 };
+  // A known system error says what happened and what to do; a general text would take both away.
+  if (error.type === "user_error") toast.warning(error.message, options);
+  else toast.error(error.message, options);
+}
+
+/** `jobId` stays the same while the component lives: a page of another job is another page. */
+export function useTrainingJob(jobId: string) {
+  const client = useQueryClient();
+  const [error, setError] = useState<ApiError | null>(null);
+  const [connection, setConnection] = useState<Connection>({ status: "connecting", retryAt: null });
+  const [log] = useState(() => new LogStore());
+  const watch = useRef<Watch | null>(null);
+  const paused = connection.status === "paused";
+
+  const job = useQuery({
+    queryKey: jobKeys.job(jobId),
+    queryFn: () => api.job(jobId),
+    structuralSharing: newerJob,
+    refetchInterval: ({ state }) => {
+      if (paused) return POLL_WHILE_PAUSED;
+      return state.data && !isFinal(state.data) ? POLL_WHILE_OPEN : false;
+    },
+  });
+  const known = job.data !== undefined;
+  const metrics = useQuery({
+    queryKey: jobKeys.metrics(jobId),
+    queryFn: async () => (await api.metrics(jobId)).items,
+    structuralSharing: mergedEpochs,
+    enabled: known,
+  });
+  const attempts = useQuery<Attempt[]>({
+    queryKey: jobKeys.attempts(jobId),
+    queryFn: async () => (await api.attempts(jobId)).items,
+    enabled: known,
+  });
+  const artifacts = useQuery<Artifact[]>({
+    queryKey: jobKeys.artifacts(jobId),
+    queryFn: async () => (await api.artifacts(jobId)).items,
+    enabled: known,
+  });
+  const logs = useQuery({
+    queryKey: ["job", jobId, "logs", log.id],
+    queryFn: () => fetchLogs(jobId, log),
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: 0,
+    enabled: known,
+  });
+
+  const apply = useCallback(
+    (events: JobEvent[]) => {
+      client.setQueryData<Job>(jobKeys.job(jobId), (old) => old && events.reduce(reduceJob, old));
+      client.setQueryData<EpochFigures[]>(
+        jobKeys.metrics(jobId),
+        (old) => old && events.reduce(reduceEpochs, old),
+      );
+      log.live(events.filter((event) => event.type === "log"));
+      const again = stale(events);
+      // The job's own key is the beginning of all the others'.
+      if (again.job) client.invalidateQueries({ queryKey: jobKeys.job(jobId), exact: true });
+      if (again.attempts) client.invalidateQueries({ queryKey: jobKeys.attempts(jobId) });
+      if (again.artifacts || again.job) client.invalidateQueries({ queryKey: jobKeys.artifacts(jobId) });
+    },
+    [client, jobId, log],
+  );
+
+  useEffect(() => {
+    if (!known) return;
+    const seen = () => client.getQueryData<Job>(jobKeys.job(jobId))?.last_seq ?? 0;
+    let last = seen();
+    const watching = watchJob(jobId, {
+      since: () => last,
+      events: (events) => {
+        last = Math.max(last, ...events.map((event) => event.seq ?? 0));
+        apply(events);
+      },
+      connection: setConnection,
+    });
+    watch.current = watching;
+    return () => watching.close();
+  }, [known, client, jobId, apply]);
+
+  const handleError = useCallback((failure: Error) => {
+    if (!(failure instanceof ApiError)) throw failure;
+    setError(failure);
+    if (failure.code !== "INVALID_TOKEN") tellError(failure);
+  }, []);
+  const clearError = useCallback(() => setError(null), []);
+  const retryNow = useCallback(() => watch.current?.retryNow(), []);
+
+  return {
+    job,
+    metrics,
+    attempts,
+    artifacts,
+    log,
+    logs,
+    connection,
+    retryNow,
+    error,
+    handleError,
+    clearError,
+  };
+}
+
+export type TrainingJobView = ReturnType<typeof useTrainingJob>;

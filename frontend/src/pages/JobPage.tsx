@@ -1,0 +1,202 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { useRef, useSyncExternalStore } from "react";
+import { toast } from "sonner";
+import { ErrorAlert } from "../components/ErrorAlert";
+import { CardError, PageError } from "../components/Failures";
+import { Attempts } from "../components/job/Attempts";
+import { Config } from "../components/job/Config";
+import { Curves } from "../components/job/Curves";
+import { Failure } from "../components/job/Failure";
+import { Files, hasPictures, Pictures } from "../components/job/Files";
+import { Header } from "../components/job/Header";
+import { Log, type LogHandle } from "../components/job/Log";
+import { ConnectionBanner, Standing, Waiting } from "../components/job/Standing";
+import { RefetchBanner } from "../components/RefetchBanner";
+import { Card, Loading } from "../components/ui";
+import type { Attempt, Job, SystemStatus } from "../generated/api";
+import { useHotkeys } from "../hooks/useHotkeys";
+import { useJobActions } from "../hooks/useJobActions";
+import { useTitle } from "../hooks/useTitle";
+import { type TrainingJobView, useTrainingJob } from "../hooks/useTrainingJob";
+import { remedies } from "../lib/fixes";
+import { isFinal } from "../lib/job";
+import { locate } from "../lib/logStore";
+import { supportText } from "../lib/support";
+
+export function JobPage() {
+  const { jobId } = useParams({ from: "/jobs/$jobId" });
+  // Another job is another page: nothing of the one before stays.
+  return <OneJob key={jobId} jobId={jobId} />;
+}
+
+function OneJob({ jobId }: { jobId: string }) {
+  const view = useTrainingJob(jobId);
+  const { data, error } = view.job;
+  useTitle(data ? `${data.job_id} ${data.status}` : jobId);
+  if (data) return <Shown job={data} view={view} />;
+  if (error) return <PageError error={error} onRetry={() => view.job.refetch()} />;
+  return <Loading what={`job ${jobId}`} rows={5} />;
+}
+
+function Shown({ job, view }: { job: Job; view: TrainingJobView }) {
+  const navigate = useNavigate({ from: "/jobs/$jobId" });
+  const client = useQueryClient();
+  const wanted = useSearch({ from: "/jobs/$jobId" }).attempt;
+  const attempts = view.attempts.data ?? [];
+  const artifacts = view.artifacts.data ?? [];
+  const attempt = wanted ?? Math.max(job.attempt, 1);
+  const actions = useJobActions(job, view.handleError, view.clearError);
+  const heading = useRef<HTMLHeadingElement>(null);
+  const log = useRef<LogHandle>(null);
+  useSyncExternalStore(view.log.subscribe, () => view.log.version);
+
+  const copy = async () => {
+    const version = client.getQueryData<SystemStatus>(["system"])?.version ?? null;
+    await navigator.clipboard.writeText(supportText(job, attempts, view.log.lines(attempt), version));
+    toast.success("Copied as Markdown");
+  };
+  const again = () => {
+    const safe = job.error && remedies(job.error.fixes).safe[0];
+    if (!isFinal(job)) return;
+    if (safe) actions.applyFix(safe);
+    else if (job.error?.retryable) actions.retry.mutate(null);
+    else actions.edit();
+  };
+  useHotkeys({
+    f: () => heading.current?.focus(),
+    l: () => log.current?.focus(),
+    r: again,
+    c: copy,
+  });
+  const stale = view.connection.status === "paused";
+  return (
+    <>
+      <Header job={job} actions={actions} onCopy={copy} />
+      <ConnectionBanner connection={view.connection} onRetry={view.retryNow} />
+      {view.job.error && !stale && (
+        <RefetchBanner error={view.job.error} failedAt={view.job.errorUpdatedAt} />
+      )}
+      {view.error && view.error.code !== "INVALID_TOKEN" && (
+        <div className="mb-4">
+          <ErrorAlert error={view.error} onDismiss={view.clearError} listFields />
+        </div>
+      )}
+      {job.status === "failed" && job.error && (
+        <Failure
+          job={job}
+          error={job.error}
+          attempts={attempts}
+          artifacts={artifacts}
+          actions={actions}
+          heading={heading}
+          inLog={(line) => locate(view.log.lines(attempt), line) !== null}
+          onEvidence={(line) => log.current?.show(line)}
+        />
+      )}
+      {job.status === "waiting" && <Waiting job={job} last={lastFailed(attempts)} actions={actions} />}
+      {!isFinal(job) && job.status !== "waiting" && <Standing job={job} stale={stale} />}
+      <div className="grid gap-4 lg:grid-cols-[minmax(0,1fr)_22rem]">
+        <div className="flex min-w-0 flex-col gap-4">
+          {view.metrics.error && !view.metrics.data ? (
+            <Card id="curves" title="Curves" flush>
+              <CardError error={view.metrics.error} onRetry={() => view.metrics.refetch()} />
+            </Card>
+          ) : (
+            <Curves job={job} epochs={view.metrics.data ?? []} />
+          )}
+          {hasPictures(artifacts) && (
+            <Card id="pictures" title="Pictures">
+              <Pictures artifacts={artifacts} />
+            </Card>
+          )}
+          <Card id="log" title="Log" flush>
+            {view.logs.error ? (
+              <CardError error={view.logs.error} onRetry={() => view.logs.refetch()} />
+            ) : (
+              <Log
+                key={attempt}
+                job={job}
+                store={view.log}
+                attempt={attempt}
+                loading={!view.log.ready}
+                handle={log}
+                chooser={
+                  <AttemptChooser
+                    attempts={attempts}
+                    attempt={attempt}
+                    onChoose={(next) => navigate({ search: { attempt: next }, replace: true })}
+                  />
+                }
+              />
+            )}
+          </Card>
+        </div>
+        <Side
+          job={job}
+          view={view}
+          attempt={attempt}
+          onChoose={(next) => navigate({ search: { attempt: next }, replace: true })}
+        />
+      </div>
+    </>
+  );
+}
+
+const lastFailed = (attempts: Attempt[]) => attempts.findLast((attempt) => attempt.error !== null) ?? null;
+
+interface ChooserProps {
+  attempts: Attempt[];
+  attempt: number;
+  onChoose: (attempt: number) => void;
+}
+
+function AttemptChooser({ attempts, attempt, onChoose }: ChooserProps) {
+  if (attempts.length < 2) return null;
+  return (
+    <select
+      aria-label="Log of attempt"
+      className="min-h-7 rounded-md border border-line bg-panel px-1.5 text-[13px]"
+      value={attempt}
+      onChange={(event) => onChoose(Number(event.target.value))}
+    >
+      {attempts.map((item) => (
+        <option key={item.attempt} value={item.attempt}>
+          Attempt {item.attempt}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+interface SideProps {
+  job: Job;
+  view: TrainingJobView;
+  attempt: number;
+  onChoose: (attempt: number) => void;
+}
+
+function Side({ job, view, attempt, onChoose }: SideProps) {
+  const { attempts, artifacts } = view;
+  return (
+    <div className="flex min-w-0 flex-col gap-4">
+      <Card id="attempts" title="Attempts">
+        {attempts.error && !attempts.data ? (
+          <CardError error={attempts.error} onRetry={() => attempts.refetch()} />
+        ) : (
+          <Attempts job={job} attempts={attempts.data ?? []} chosen={attempt} onChoose={onChoose} />
+        )}
+      </Card>
+      <Card id="files" title="Files">
+        {artifacts.error && !artifacts.data ? (
+          <CardError error={artifacts.error} onRetry={() => artifacts.refetch()} />
+        ) : (
+          <Files job={job} artifacts={artifacts.data ?? []} />
+        )}
+      </Card>
+      <Card id="config" title="Configuration">
+        <Config job={job} />
+      </Card>
+    </div>
+  );
+}

@@ -1,0 +1,98 @@
+import { useQuery } from "@tanstack/react-query";
+import { CheckCircle2, TriangleAlert } from "lucide-react";
+import { CardError, PageError } from "../components/Failures";
+import { RefetchBanner } from "../components/RefetchBanner";
+import { AgentCard, DependencyRow } from "../components/System";
+import { Card, Empty, Facts, Loading, PageHead, Progress } from "../components/ui";
+import type { SystemStatus } from "../generated/api";
+import { useTitle } from "../hooks/useTitle";
+import { bytes } from "../lib/format";
+import { ApiError, api } from "../services/api";
+
+const EVERY = 3000;
+
+export function SystemPage() {
+  useTitle("System");
+  const status = useQuery({ queryKey: ["system"], queryFn: api.system, refetchInterval: EVERY });
+  if (!status.data) {
+    return status.error ? (
+      <PageError error={status.error} onRetry={() => status.refetch()} />
+    ) : (
+      <Loading what="the system" />
+    );
+  }
+  return (
+    <>
+      <PageHead title="System">
+        <Health status={status.data} />
+      </PageHead>
+      {status.error && <RefetchBanner error={status.error} failedAt={status.errorUpdatedAt} />}
+      <div className="grid gap-4 lg:grid-cols-2">
+        <Card id="agents" title="Agents" flush>
+          {status.data.agents.length ? (
+            <div className="divide-y divide-line">
+              {status.data.agents.map((agent) => (
+                <AgentCard key={agent.agent_id} agent={agent} />
+              ))}
+            </div>
+          ) : (
+            <Empty title="No agent has reported yet">Jobs wait until one does. vtp up starts one.</Empty>
+          )}
+        </Card>
+        <div className="flex min-w-0 flex-col gap-4">
+          <Platform status={status.data} />
+          <Dependencies />
+        </div>
+      </div>
+    </>
+  );
+}
+
+function Health({ status }: { status: SystemStatus }) {
+  const good = status.status === "ok";
+  const Icon = good ? CheckCircle2 : TriangleAlert;
+  return (
+    <span className={`flex items-center gap-1.5 font-medium ${good ? "text-good" : "text-warn"}`}>
+      <Icon aria-hidden className="size-5" />{" "}
+      {good ? "Everything works" : "No agent is there: trainings wait"}
+    </span>
+  );
+}
+
+function Platform({ status }: { status: SystemStatus }) {
+  const { free_bytes, total_bytes } = status.disk;
+  const used = total_bytes ? 1 - free_bytes / total_bytes : 0;
+  return (
+    <Card id="platform" title="Platform">
+      <Facts
+        items={[
+          ["Version", status.version],
+          ["Open jobs", String(status.open_jobs)],
+          ["Disk", `${bytes(free_bytes)} of ${bytes(total_bytes)} free`],
+        ]}
+      />
+      <div className="mt-2">
+        <Progress value={used} label="Disk in use" />
+      </div>
+    </Card>
+  );
+}
+
+function Dependencies() {
+  const found = useQuery({ queryKey: ["dependencies"], queryFn: api.dependencies, refetchInterval: EVERY });
+  const absent = found.error instanceof ApiError && [404, 405].includes(found.error.status);
+  if (absent) return null;
+  return (
+    <Card id="dependencies" title="What the platform depends on" flush>
+      {found.error && !found.data && <CardError error={found.error} onRetry={() => found.refetch()} />}
+      {!found.data && !found.error && <Loading what="dependencies" />}
+      {found.data && (
+        <ul className="divide-y divide-line">
+          {found.data.items.map((item) => (
+            <DependencyRow key={item.name} item={item} />
+          ))}
+        </ul>
+      )}
+    </Card>
+  );
+}

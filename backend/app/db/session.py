@@ -6,19 +6,28 @@ events published only after the commit.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
-from app.core.retry import retry_database
-from app.db.guard import database_errors
+from app.core.circuit_breaker import CircuitBreaker
+from app.core.logging import get_logger
+from app.core.policies import DATABASE
+from app.core.retry import protect
+from app.db.guard import database_errors, is_database_error
 
 T = TypeVar("T")
 Tx = Callable[[AsyncSession], Awaitable[T]]
 MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATION_LOCK = 7_410_221
+"""Number of the lock that lets only one backend migrate at a time."""
+CONNECT_SECONDS, COMMAND_SECONDS, POOL_SECONDS = 5, 30, 10
+BUSY_MILLISECONDS = 10_000
+logger = get_logger(__name__)
 
 
 def utcnow() -> datetime:
@@ -30,7 +39,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # The driver's own transaction control would begin lazily and deferred; BEGIN is sent by `_begin` instead.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=10000"):
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_MILLISECONDS}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
@@ -41,18 +50,50 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
+def async_url(url: str) -> str:
+    """The address with the driver that this backend uses, where it names none."""
+    for scheme, driver in (("postgresql", "asyncpg"), ("postgres", "asyncpg"), ("sqlite", "aiosqlite")):
+        if url.startswith(f"{scheme}://"):
+            return url.replace(f"{scheme}://", f"{'sqlite' if scheme == 'sqlite' else 'postgresql'}+{driver}://", 1)
+    return url
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """What a transaction's function raised; the database itself did its part."""
+
+    error: Exception
+
+
+def _result(outcome: T | _Refused) -> T:
+    if isinstance(outcome, _Refused):
+        raise outcome.error
+    return outcome
+
+
 class Database:
     """One database, SQLite or PostgreSQL by its address.
 
     `on_commit` is called after each successful write with what the transaction put into ``session.info["events"]``.
     """
 
-    def __init__(self, url: str, on_commit: Callable[[list[Any]], None] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        on_commit: Callable[[list[Any]], None] | None = None,
+        breaker: CircuitBreaker | None = None,
+    ) -> None:
+        url = async_url(url)
         self.sqlite = url.startswith("sqlite")
+        self.on_commit = on_commit
+        options: dict[str, Any] = {"pool_size": 8, "max_overflow": 8, "pool_timeout": POOL_SECONDS}
         if self.sqlite:
             Path(url.split("///", 1)[1]).parent.mkdir(parents=True, exist_ok=True)
-        self.engine = create_async_engine(url, pool_size=8, max_overflow=8)
-        self.on_commit = on_commit
+        else:
+            # The driver waits for ever by default; a connection that died in the pool is found before it is used.
+            options |= {"pool_pre_ping": True}
+            options["connect_args"] = {"timeout": CONNECT_SECONDS, "command_timeout": COMMAND_SECONDS}
+        self.engine = create_async_engine(url, **options)
         if self.sqlite:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin)
@@ -60,32 +101,56 @@ class Database:
         self._write = async_sessionmaker(self.engine.execution_options(vtp_write=True), expire_on_commit=False)
         # SQLite has one writer; queueing here is fair and costs no busy-waiting threads.
         self._writer = asyncio.Lock()
+        self._writing: set[asyncio.Task[Any]] = set()
+        self.breaker = breaker or DATABASE.breaker()
+        self._attempt = protect(DATABASE, breaker=self.breaker)(self._once)
 
     async def read(self, fn: Tx[T]) -> T:
         """The result of `fn` in a transaction that changes nothing.
 
         Raises:
             DatabaseError: the database failed, also when tried again.
+            CircuitOpenError: it has failed so often that it is left alone for a while.
         """
-        return await self._attempt(fn, self._read)
+        return _result(await self._attempt(fn, self._read))
 
     async def write(self, fn: Tx[T]) -> T:
         """The result of `fn` in one transaction; `fn` may run twice, so it has no effect beyond its session.
 
+        A caller that is cancelled leaves; the transaction goes on to its end, and its events are published.
+
         Raises:
             DatabaseError: the database failed, also when tried again.
+            CircuitOpenError: it has failed so often that it is left alone for a while.
         """
+        task = asyncio.create_task(self._write_whole(fn))
+        self._writing.add(task)
+        task.add_done_callback(self._written)
+        return _result(await asyncio.shield(task))
+
+    async def _write_whole(self, fn: Tx[T]) -> T | _Refused:
         if not self.sqlite:
             return await self._attempt(fn, self._write)
         async with self._writer:
             return await self._attempt(fn, self._write)
 
-    @retry_database()
-    async def _attempt(self, fn: Tx[T], sessions: async_sessionmaker[AsyncSession]) -> T:
+    def _written(self, task: asyncio.Task[Any]) -> None:
+        self._writing.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.info("transaction failed", error=str(task.exception()))
+
+    async def _once(self, fn: Tx[T], sessions: async_sessionmaker[AsyncSession]) -> T | _Refused:
         with database_errors():
             async with sessions() as session:
-                async with session.begin():
+                try:
                     result = await fn(session)
+                except Exception as error:
+                    await session.rollback()
+                    if is_database_error(error):
+                        raise
+                    # Not the database's failure: neither its breaker nor its retries are meant.
+                    return _Refused(error)
+                await session.commit()
                 events = session.info.pop("events", None)
         if events and self.on_commit is not None:
             self.on_commit(events)
@@ -103,10 +168,14 @@ class Database:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
-        with database_errors():
+        with database_errors("migration"):
             async with self.engine.execution_options(vtp_write=True).begin() as connection:
+                if not self.sqlite:
+                    await connection.execute(text("select pg_advisory_xact_lock(:number)"), {"number": MIGRATION_LOCK})
                 await connection.run_sync(upgrade)
 
     async def close(self) -> None:
-        """Closes all connections."""
+        """Lets transactions under way end and closes all connections."""
+        if self._writing:
+            await asyncio.wait(self._writing)
         await self.engine.dispose()

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, delete, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import FieldError, PlatformError
@@ -27,14 +28,15 @@ class JobFilter:
 
 
 async def next_number(session: AsyncSession, name: str) -> int:
-    """The next number of the counter `name`, from 1, without gaps in committed work."""
-    counter = await session.get(Counter, name, with_for_update=True)
-    if counter is None:
-        counter = Counter(name=name, value=0)
-        session.add(counter)
-    counter.value += 1
-    await session.flush()
-    return counter.value
+    """The next number of the counter `name`, from 1, without gaps in committed work.
+
+    The counter is locked until the transaction ends, so that those who take numbers come one after another.
+    """
+    dialect = session.get_bind().dialect.name
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    first = insert(Counter).values(name=name, value=1)
+    counted = first.on_conflict_do_update(index_elements=[Counter.name], set_={"value": Counter.value + 1})
+    return int((await session.execute(counted.returning(Counter.value))).scalar_one())
 
 
 async def get_job(session: AsyncSession, job_id: str, *, lock: bool = False) -> Job:

@@ -33,6 +33,8 @@ lint: setup-tests ## Check style, types, import directions
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy backend/app/core backend/app/diagnosis
 	@$(BIN)/lint-imports
+	@$(BIN)/python tools/lints.py
+	@$(BIN)/python tools/generate.py --check
 	@$(NPM) run --silent lint
 	@$(NPM) run --silent typecheck
 

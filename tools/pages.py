@@ -1,0 +1,125 @@
+"""The pages of codes: what has to be on them, and examples that are made by the code that they are about."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.core.error_messages import REGISTRY
+from app.core.errors import FieldError, PlatformError
+from app.core.fixes import fixes_for
+from app.core.responses import public
+from app.diagnosis.diagnose import diagnose
+from app.diagnosis.evidence import Evidence
+
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "errors"
+HEADINGS = ("Meaning", "Causes", "How to tell", "Fixes", "Example")
+SHOWN = ("code", "message", "suggested_action", "entity", "evidence", "fixes")
+TIME, TRACE_ID = "2026-11-23T16:20:31.123Z", "4bf92f3577b34da6a3ce929d0e0e4736"
+_FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+class PageError(Exception):
+    """A page does not show what it should; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block: its language with what follows it, and its contents."""
+
+    language: str
+    text: str
+
+
+def blocks(text: str) -> list[Block]:
+    """The fenced blocks of a page, in order."""
+    return [Block(match[1].strip(), match[2]) for match in _FENCE.finditer(text)]
+
+
+def headings(text: str, level: int = 2) -> list[str]:
+    """The headings of a level, outside of blocks."""
+    return re.findall(rf"^{'#' * level} (.+)$", _FENCE.sub("", text), re.MULTILINE)
+
+
+def evidence_of(text: str) -> Evidence | None:
+    """What the example of a page knows of a failed attempt: its log and other evidence; None for an answer to a request."""
+    found = blocks(text)
+    log = next((block.text for block in found if block.language == "log"), None)
+    more = next((block.text for block in found if block.language == "json evidence"), None)
+    if log is None and more is None:
+        return None
+    return Evidence.from_dict({**(json.loads(more) if more else {}), "log": log or ""})
+
+
+def diagnosis_example(code: str, text: str) -> str:
+    """The verdict on the example of a page, as JSON.
+
+    Raises:
+        PageError: it is another code's.
+    """
+    evidence = evidence_of(text)
+    if evidence is None:
+        message = f"{code}.md has a verdict and no evidence"
+        raise PageError(message)
+    found = diagnose(evidence).to_dict()
+    if found["code"] != code:
+        message = f"the example of {code}.md is diagnosed as {found['code']}: {found['evidence']}"
+        raise PageError(message)
+    return _json({key: found[key] for key in SHOWN})
+
+
+def error_example(code: str, body: str) -> str:
+    """The answer with the parameters and field errors that stand in `body`, as the platform would give it now."""
+    given = json.loads(body)["error"]
+    errors = [FieldError(**item) for item in given.get("errors", ())]
+    params = given["params"]
+    error = PlatformError.from_code(code, params, errors=errors, fixes=fixes_for(code, params))
+    return _json({"error": public(error, at=TIME, trace_id=TRACE_ID)})
+
+
+def _json(value: Any) -> str:
+    """JSON as a person reads it: lists and objects without further ones inside stand on one line."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return re.sub(r"([\[{])\n\s+([^\[\]{}]*?)\n\s+([\]}])", _on_one_line, text) + "\n"
+
+
+def _on_one_line(match: re.Match[str]) -> str:
+    inside = re.sub(r"\n\s+", " ", match[2])
+    whole = f"{match[1]}{inside}{match[3]}"
+    return whole if len(whole) <= 110 else match[0]
+
+
+def refreshed(code: str, text: str) -> str:
+    """The page with its examples made anew.
+
+    Raises:
+        PageError: the example is not one of this code.
+    """
+
+    def renew(match: re.Match[str]) -> str:
+        language, body = match[1].strip(), match[2]
+        if language == "json diagnosis":
+            body = diagnosis_example(code, text)
+        elif language == "json error":
+            body = error_example(code, body)
+        return f"```{match[1]}\n{body}```"
+
+    return _FENCE.sub(renew, text)
+
+
+def index() -> str:
+    """The table of all codes."""
+    lines = [
+        "# Failure codes",
+        "",
+        "Made by `make generate` from `backend/app/core/codes.toml`. A code is never renamed or reused.",
+        "",
+        "| code | what happened | type | severity | whose | reaction | HTTP |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in REGISTRY.values():
+        link = f"[{row.code}](/errors/{row.code})"
+        cells = (link, row.title, row.type, row.severity, row.causer, row.reaction, str(row.http or "–"))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])

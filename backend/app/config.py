@@ -43,8 +43,12 @@ class Settings(BaseSettings):
     heartbeats_missed: int = Field(default=3, ge=1)
     """An attempt whose agent was silent for this many heartbeats is lost."""
     max_open_jobs: int = Field(default=10_000, ge=1)
-    rate_limit: str = "600/minute"
+    rate_limit: str = "6000/minute"
     """Requests a client may make, in the notation of the ``limits`` library."""
+    agent_rate_limit: str = "60000/minute"
+    """The same for an agent and its attempts."""
+    metrics_token: str | None = None
+    """Wanted as a bearer token by ``/metrics``; without it that page is open to whoever reaches the port."""
     cors_origins: list[str] = Field(default_factory=list)
 
     @property

@@ -3,13 +3,18 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Any
 
 from fastapi import FastAPI
-from fastapi.middleware.cors import CORSMiddleware
 
 from app import __version__
 from app.api import agents, datasets, errors, page, system, training, weights
-from app.api.deps import build
+from app.api.access_log import AccessLog
+from app.api.cors import Cors
+from app.api.deprecation import Deprecations
+from app.api.deps import Platform, build
+from app.api.limits import RateLimits
+from app.api.openapi import describe
 from app.config import Settings
 from app.core import responses
 from app.db.session import utcnow
@@ -21,6 +26,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     platform = app.state.platform
     await platform.db.migrate()
     await platform.datasets.start()
+    platform.occurrences.start()
     platform.driver.start()
     try:
         yield
@@ -28,6 +34,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await platform.driver.stop()
         await platform.datasets.stop()
         await platform.trainer.close()
+        await platform.occurrences.stop()
         await platform.db.close()
 
 
@@ -42,17 +49,28 @@ def create_app(settings: Settings | None = None, clock: Callable[[], datetime] =
         docs_url="/api/docs",
         openapi_url="/api/v1/openapi.json",
     )
-    app.state.platform = build(settings, clock)
-    for module in (training, datasets, weights, agents, system, errors, training_websocket, page):
+    platform = app.state.platform = build(settings, clock)
+    way_out = responses.WayOut([platform.occurrences.note])
+    for module in (training, datasets, weights, agents, system, errors, training_websocket):
         app.include_router(module.router)
-    responses.install(app, max_body_bytes=settings.max_body_bytes)
-    if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["*"],
-            allow_headers=["*"],
-            allow_credentials=True,
-            expose_headers=["X-Error-Code", "Retry-After", "Server-Timing", "Location", "RateLimit", "RateLimit-Policy"],
-        )
+    app.include_router(system.metrics_router)
+    # The page takes every path that is left.
+    app.include_router(page.router)
+    describe(app)
+    responses.install(
+        app, way_out=way_out, max_body_bytes=settings.max_body_bytes, between=_between(settings, platform, way_out)
+    )
     return app
+
+
+def _between(settings: Settings, platform: Platform, way_out: responses.WayOut) -> list[tuple[Any, dict[str, Any]]]:
+    """Middleware from inside to outside, between the last resort and the trace."""
+    limits = {"limit": settings.rate_limit, "agent_limit": settings.agent_rate_limit}
+    layers: list[tuple[Any, dict[str, Any]]] = [
+        (RateLimits, {"way_out": way_out, "identify": platform.guard.kind, **limits}),
+        (Deprecations, {}),
+        (AccessLog, {"everything": settings.log_json}),
+    ]
+    if settings.cors_origins:
+        layers.append((Cors, {"origins": settings.cors_origins}))
+    return layers

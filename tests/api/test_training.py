@@ -7,7 +7,7 @@ from httpx import AsyncClient
 
 from app.api.deps import Platform
 from app.services.tokens import AttemptTokens
-from tests.conftest import SECRET, Clock, TrainerService, eventually, job_in_state, register_agent
+from tests.conftest import SECRET, TOKEN, Clock, TrainerService, eventually, job_in_state, register_agent
 
 BODY: dict[str, Any] = {"model": "yolo11n", "dataset_id": "test-dataset", "epochs": 3}
 JOBS = "/api/v1/training-jobs"
@@ -169,12 +169,14 @@ async def test_a_final_state_stays(client: AsyncClient, mock_trainer_service: Tr
 
 async def test_only_the_attempts_own_token_may_report(client: AsyncClient, mock_trainer_service: TrainerService) -> None:
     job_id, _ = await running(client, mock_trainer_service)
-    other = {"Authorization": f"Bearer {AttemptTokens(SECRET).token('J-99', 1)}"}
-    for headers in ({}, other, {"Authorization": "Bearer vtpa_x"}):
+    tokens = {AttemptTokens(SECRET).token("J-99", 1): 403, SECRET: 403, TOKEN: 403, "vtpa_x": 401, "": 401}
+    for token, status in tokens.items():
         response = await client.post(
-            f"{JOBS}/{job_id}/callback", json={"status": "succeeded", "attempt": 1, "seq": 2}, headers=headers
+            f"{JOBS}/{job_id}/callback",
+            json={"status": "succeeded", "attempt": 1, "seq": 2},
+            headers={"Authorization": f"Bearer {token}"},
         )
-        assert response.status_code == 401
+        assert response.status_code == status
 
 
 async def test_the_documents_callback_is_taken_as_it_is(client: AsyncClient, mock_trainer_service: TrainerService) -> None:

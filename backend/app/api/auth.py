@@ -35,6 +35,23 @@ class Guard:
         self._session = hmac.new(user_token.encode(), b"vtp session", hashlib.sha256).hexdigest()
         self.tokens = AttemptTokens(agent_secret)
 
+    def kind(self, connection: HTTPConnection) -> str:
+        """Whose credential a connection presents: ``user``, ``agent``, ``attempt``; ``anonymous`` where none is ours."""
+        given = bearer(connection)
+        if given is None:
+            return "user" if self.is_user(connection) else "anonymous"
+        if same(given, self._user_token):
+            return "user"
+        if same(given, self._agent_secret):
+            return "agent"
+        return "anonymous" if self.tokens.check(given, self.tokens.job_of(given)) is None else "attempt"
+
+    def _refusal(self, connection: HTTPConnection, role: str) -> PlatformError:
+        """Why somebody may not pass: a stranger has no valid token, one of ours not the role."""
+        if self.kind(connection) == "anonymous":
+            return PlatformError.from_code("INVALID_TOKEN")
+        return PlatformError.from_code("INSUFFICIENT_PERMISSIONS", {"action": "use this", "required_role": role})
+
     def login(self, token: str) -> str | None:
         """The cookie's value for a right token, None for a wrong one."""
         return self._session if same(token, self._user_token) else None
@@ -53,36 +70,36 @@ class Guard:
         """Lets the user pass.
 
         Raises:
-            PlatformError: INVALID_TOKEN.
+            PlatformError: INVALID_TOKEN, INSUFFICIENT_PERMISSIONS.
         """
         if not self.is_user(connection):
-            raise PlatformError.from_code("INVALID_TOKEN")
+            raise self._refusal(connection, "user")
 
     def agent(self, connection: HTTPConnection) -> None:
         """Lets an agent pass.
 
         Raises:
-            PlatformError: INVALID_TOKEN.
+            PlatformError: INVALID_TOKEN, INSUFFICIENT_PERMISSIONS.
         """
         if not same(bearer(connection), self._agent_secret):
-            raise PlatformError.from_code("INVALID_TOKEN")
+            raise self._refusal(connection, "agent")
 
     def attempt(self, connection: HTTPConnection, job_id: str) -> int:
         """The attempt of `job_id` whose token was presented.
 
         Raises:
-            PlatformError: INVALID_TOKEN.
+            PlatformError: INVALID_TOKEN, INSUFFICIENT_PERMISSIONS for an attempt of another job.
         """
         number = self.tokens.check(bearer(connection) or "", job_id)
         if number is None:
-            raise PlatformError.from_code("INVALID_TOKEN")
+            raise self._refusal(connection, "attempt of this job")
         return number
 
     def attempt_or_user(self, connection: HTTPConnection) -> None:
         """Lets the user pass, and any attempt (its agent fetches data sets, weights, checkpoints).
 
         Raises:
-            PlatformError: INVALID_TOKEN.
+            PlatformError: INVALID_TOKEN, INSUFFICIENT_PERMISSIONS.
         """
         token = bearer(connection) or ""
         if self.tokens.check(token, self.tokens.job_of(token)) is None:

@@ -17,6 +17,8 @@ from app.db.session import Database, utcnow
 from app.services.agents import AgentService
 from app.services.artifacts import ArtifactService
 from app.services.datasets import DatasetService
+from app.services.idempotency import IdempotencyService
+from app.services.occurrences import Occurrences
 from app.services.reading import JobReader
 from app.services.training import TrainingService
 from app.services.updates import UpdateService
@@ -41,6 +43,8 @@ class Platform:
     updates: UpdateService
     artifacts: ArtifactService
     agents: AgentService
+    occurrences: Occurrences
+    idempotency: IdempotencyService
     driver: LocalDriver
     base_url: str = ""
 
@@ -80,6 +84,8 @@ def build(settings: Settings, clock: Callable[[], datetime] = utcnow, rng: rando
         updates=updates,
         artifacts=ArtifactService(db, storage, settings, updates, clock),
         agents=AgentService(db, updates, trainer, driver.kick, alive_for, clock),
+        occurrences=Occurrences(db),
+        idempotency=IdempotencyService(db, clock),
         driver=driver,
     )
     return platform
@@ -98,7 +104,7 @@ def user(connection: HTTPConnection, platform: PlatformDep) -> None:
     """Lets only the user pass.
 
     Raises:
-        PlatformError: INVALID_TOKEN.
+        PlatformError: INVALID_TOKEN, INSUFFICIENT_PERMISSIONS.
     """
     platform.guard.user(connection)
 
@@ -107,7 +113,7 @@ def agent(connection: HTTPConnection, platform: PlatformDep) -> None:
     """Lets only agents pass.
 
     Raises:
-        PlatformError: INVALID_TOKEN.
+        PlatformError: INVALID_TOKEN, INSUFFICIENT_PERMISSIONS.
     """
     platform.guard.agent(connection)
 
@@ -116,7 +122,7 @@ def attempt_or_user(connection: HTTPConnection, platform: PlatformDep) -> None:
     """Lets the user and any attempt pass.
 
     Raises:
-        PlatformError: INVALID_TOKEN.
+        PlatformError: INVALID_TOKEN, INSUFFICIENT_PERMISSIONS.
     """
     platform.guard.attempt_or_user(connection)
 
@@ -125,7 +131,7 @@ def attempt(job_id: str, connection: HTTPConnection, platform: PlatformDep) -> i
     """Lets only an attempt of the job in the path pass, and gives its number.
 
     Raises:
-        PlatformError: INVALID_TOKEN.
+        PlatformError: INVALID_TOKEN, INSUFFICIENT_PERMISSIONS.
     """
     return platform.guard.attempt(connection, job_id)
 

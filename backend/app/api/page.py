@@ -3,13 +3,28 @@
 from pathlib import Path
 
 from fastapi import APIRouter, Request
+from fastapi.routing import APIRoute
 from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.routing import Match
+from starlette.types import Scope
 
 from app.api.auth import COOKIE
 from app.api.deps import PlatformDep
 from app.core.errors import PlatformError
 
-router = APIRouter(include_in_schema=False)
+
+class PageRoute(APIRoute):
+    """A route of the page. It knows nothing of other methods under the interface's paths: those do not exist there."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether this route serves a request."""
+        match, child = super().matches(scope)
+        if match is Match.PARTIAL and scope["path"].startswith(("/api/", "/ws/")):
+            return Match.NONE, {}
+        return match, child
+
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
 DIST = Path(__file__).parents[3] / "frontend" / "dist"
 POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; "
@@ -23,7 +38,7 @@ HEADERS = {
 WEEK = 7 * 24 * 3600
 
 
-@router.get("/{path:path}")
+@router.api_route("/{path:path}", methods=["GET", "HEAD"])
 async def page(path: str, request: Request, platform: PlatformDep) -> Response:
     """A file of the page; any other path that no API has is a route of the page's own.
 
@@ -41,6 +56,8 @@ async def page(path: str, request: Request, platform: PlatformDep) -> Response:
     if not file.is_file():
         details = {"resource_type": "web page", "resource_id": "frontend/dist (run `make page`)"}
         raise PlatformError.from_code("NOT_FOUND", details)
+    # Whole files only: they are small, and the response would refuse a wrong range in a form of its own.
+    request.scope["headers"] = [(name, value) for name, value in request.scope["headers"] if name != b"range"]
     fingerprinted = path.startswith("assets/")
     cache = "public, max-age=31536000, immutable" if fingerprinted else "no-cache"
     return FileResponse(file, headers={**HEADERS, "Cache-Control": cache})

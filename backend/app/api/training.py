@@ -1,17 +1,40 @@
 """Training jobs over HTTP. Endpoints parse, call one service and answer; errors leave through `core.responses`."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Query, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from fastapi.responses import PlainTextResponse, StreamingResponse
 
+from app.api.answer import FILE, Answer, Responses, shown
 from app.api.deps import AttemptDep, AttemptOrUserDep, PlatformDep, UserDep
+from app.core.catch_all import streams_body
 from app.db.repositories.jobs import JobFilter
+from app.schemas.answers import (
+    Artifacts,
+    ArtifactView,
+    Attempts,
+    CallbackAnswer,
+    Epochs,
+    JobPage,
+    JobView,
+    LogPage,
+)
 from app.schemas.training import JobCreated, RetryRequest, TrainingConfig, ValidationAnswer
 from app.schemas.wire import ArtifactNote, TrainingUpdate
+from app.services.idempotency import plain_key
 
 router = APIRouter(prefix="/api/v1/training-jobs", tags=["training jobs"])
 START_SECONDS = 15.0
+LOGS: Responses = {200: {"model": LogPage, "content": {"text/plain": {}}}}
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        description="A repeated POST with the same key and body within 24 hours gives the first answer again and makes no "
+        "second job; with another body it is refused (422), while the first is under way (409).",
+    ),
+]
 Updates = Annotated[TrainingUpdate | list[TrainingUpdate], Body()]
 
 
@@ -19,38 +42,44 @@ def _wants_async(prefer: str | None) -> bool:
     return "respond-async" in (prefer or "").lower()
 
 
-def _created(job_id: str, status: int) -> JSONResponse:
-    return JSONResponse({"job_id": job_id}, status, headers={"Location": f"{router.prefix}/{job_id}"})
+def _created(job_id: str, status: int, *, replayed: bool = False) -> Answer:
+    headers = {"Location": f"{router.prefix}/{job_id}", **({"Idempotency-Replayed": "true"} if replayed else {})}
+    return Answer({"job_id": job_id}, status, headers)
 
 
-@router.post("", dependencies=[UserDep], responses={200: {"model": JobCreated}, 202: {"model": JobCreated}})
+@router.post("", dependencies=[UserDep], responses=shown(JobCreated, more=shown(JobCreated, 202)))
 async def create_training_job(
     config: TrainingConfig,
     platform: PlatformDep,
     prefer: Annotated[str | None, Header()] = None,
-    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
-) -> JSONResponse:
+    idempotency_key: IdempotencyKey = None,
+) -> Answer:
     """Submits a training.
 
     200 means that an agent has it or that it waits for a free one; 503 that no agent could be reached, and nothing is
     left behind that would start later. With ``Prefer: respond-async`` the job is only stored (202) and starts as soon
     as an agent can take it.
     """
-    job_id = await platform.training.create(config, idempotency_key)
-    if _wants_async(prefer):
-        platform.driver.kick()
-        return _created(job_id, 202)
-    await platform.driver.start_now(job_id, START_SECONDS)
-    return _created(job_id, 200)
+    key = plain_key(idempotency_key) if idempotency_key is not None else None
+    async with platform.idempotency.once(key) as earlier:
+        # `create` compares the bodies; with an equal one it gives the earlier job.
+        job_id = await platform.training.create(config, key)
+        replayed = earlier is not None
+        if _wants_async(prefer):
+            platform.driver.kick()
+            return _created(job_id, 202, replayed=replayed)
+        if not replayed:
+            await platform.driver.start_now(job_id, START_SECONDS)
+        return _created(job_id, 200, replayed=replayed)
 
 
-@router.post("/validate", dependencies=[UserDep])
-async def validate_training_job(config: TrainingConfig, platform: PlatformDep) -> ValidationAnswer:
+@router.post("/validate", dependencies=[UserDep], responses=shown(ValidationAnswer))
+async def validate_training_job(config: TrainingConfig, platform: PlatformDep) -> Answer:
     """A dry run: everything that is wrong with a training, at once; nothing is stored."""
-    return ValidationAnswer(**await platform.training.validate(config))
+    return Answer(await platform.training.validate(config))
 
 
-@router.get("", dependencies=[UserDep])
+@router.get("", dependencies=[UserDep], responses=shown(JobPage))
 async def list_training_jobs(
     platform: PlatformDep,
     status: Annotated[list[str] | None, Query(description="May be given several times")] = None,
@@ -60,57 +89,57 @@ async def list_training_jobs(
     model: str | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     cursor: str | None = None,
-) -> dict[str, Any]:
+) -> Answer:
     """Jobs, newest first."""
-    return await platform.reader.page(JobFilter(status, code, q, dataset_id, model), limit, cursor)
+    return Answer(await platform.reader.page(JobFilter(status, code, q, dataset_id, model), limit, cursor))
 
 
-@router.get("/{job_id}", dependencies=[UserDep])
-async def get_training_job(job_id: str, platform: PlatformDep) -> dict[str, Any]:
+@router.get("/{job_id}", dependencies=[UserDep], responses=shown(JobView))
+async def get_training_job(job_id: str, platform: PlatformDep) -> Answer:
     """One job with its progress, result or error."""
-    return await platform.reader.job(job_id)
+    return Answer(await platform.reader.job(job_id))
 
 
-@router.post("/{job_id}/cancel", status_code=202, dependencies=[UserDep])
-async def cancel_training_job(job_id: str, platform: PlatformDep) -> dict[str, Any]:
+@router.post("/{job_id}/cancel", status_code=202, dependencies=[UserDep], responses=shown(JobView, 202))
+async def cancel_training_job(job_id: str, platform: PlatformDep) -> Answer:
     """Stops a job; the answer shows it as it is now, `cancelling` where an agent still has to stop it."""
     await platform.training.cancel(job_id)
     platform.driver.kick()
-    return await platform.reader.job(job_id)
+    return Answer(await platform.reader.job(job_id), 202)
 
 
-@router.post("/{job_id}/retry", dependencies=[UserDep], responses={200: {"model": JobCreated}})
+@router.post("/{job_id}/retry", dependencies=[UserDep], responses=shown(JobCreated))
 async def retry_training_job(
     job_id: str, platform: PlatformDep, request: Annotated[RetryRequest | None, Body()] = None
-) -> JSONResponse:
+) -> Answer:
     """Submits a failed job again as a new one, with an offered fix or a patch of one's own applied."""
     new_id = await platform.training.retry(job_id, request or RetryRequest())
     platform.driver.kick()
     return _created(new_id, 200)
 
 
-@router.post("/{job_id}/run-now", status_code=202, dependencies=[UserDep])
-async def run_training_job_now(job_id: str, platform: PlatformDep) -> dict[str, Any]:
+@router.post("/{job_id}/run-now", status_code=202, dependencies=[UserDep], responses=shown(JobView, 202))
+async def run_training_job_now(job_id: str, platform: PlatformDep) -> Answer:
     """Ends the wait before the next attempt."""
     await platform.training.run_now(job_id)
     platform.driver.kick()
-    return await platform.reader.job(job_id)
+    return Answer(await platform.reader.job(job_id), 202)
 
 
-@router.post("/{job_id}/stop-retrying", status_code=202, dependencies=[UserDep])
-async def stop_retrying_training_job(job_id: str, platform: PlatformDep) -> dict[str, Any]:
+@router.post("/{job_id}/stop-retrying", status_code=202, dependencies=[UserDep], responses=shown(JobView, 202))
+async def stop_retrying_training_job(job_id: str, platform: PlatformDep) -> Answer:
     """Ends a job that waits for its next attempt, as failed with the last attempt's error."""
     await platform.training.stop_retrying(job_id)
-    return await platform.reader.job(job_id)
+    return Answer(await platform.reader.job(job_id), 202)
 
 
-@router.get("/{job_id}/attempts", dependencies=[UserDep])
-async def list_attempts(job_id: str, platform: PlatformDep) -> dict[str, Any]:
+@router.get("/{job_id}/attempts", dependencies=[UserDep], responses=shown(Attempts))
+async def list_attempts(job_id: str, platform: PlatformDep) -> Answer:
     """Every attempt with evidence, diagnosis, decision and wait."""
-    return await platform.reader.attempts(job_id)
+    return Answer(await platform.reader.attempts(job_id))
 
 
-@router.get("/{job_id}/logs", dependencies=[UserDep], response_model=None)
+@router.get("/{job_id}/logs", dependencies=[UserDep], response_class=Response, responses=LOGS)
 async def get_logs(
     job_id: str,
     request: Request,
@@ -118,33 +147,38 @@ async def get_logs(
     attempt: int | None = None,
     after: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=5000)] = 500,
-) -> Response | dict[str, Any]:
+) -> Response:
     """The training's output, in pieces; as plain text where Accept asks for it."""
     found = await platform.reader.logs(job_id, attempt, after, limit)
     if "text/plain" in request.headers.get("accept", ""):
         return PlainTextResponse("".join(piece["text"] for piece in found["items"]))
-    return found
+    return Answer(found)
 
 
-@router.get("/{job_id}/metrics", dependencies=[UserDep])
-async def get_metrics(job_id: str, platform: PlatformDep) -> dict[str, Any]:
+@router.get("/{job_id}/metrics", dependencies=[UserDep], responses=shown(Epochs))
+async def get_metrics(job_id: str, platform: PlatformDep) -> Answer:
     """The figures of every finished epoch."""
-    return await platform.reader.metrics(job_id)
+    return Answer(await platform.reader.metrics(job_id))
 
 
-@router.get("/{job_id}/artifacts", dependencies=[UserDep])
-async def list_artifacts(job_id: str, platform: PlatformDep) -> dict[str, Any]:
+@router.get("/{job_id}/artifacts", dependencies=[UserDep], responses=shown(Artifacts))
+async def list_artifacts(job_id: str, platform: PlatformDep) -> Answer:
     """Files of the job: weights, plots, tables."""
-    return await platform.reader.artifacts(job_id)
+    return Answer(await platform.reader.artifacts(job_id))
 
 
-@router.get("/{job_id}/artifacts/{name:path}", dependencies=[UserDep])
+@router.get("/{job_id}/artifacts/{name:path}", dependencies=[UserDep], response_class=Response, responses=FILE)
 async def get_artifact(job_id: str, name: str, platform: PlatformDep) -> StreamingResponse:
     """One file, the newest version."""
     return await _file(platform, job_id, name)
 
 
-@router.get("/{job_id}/attempts/{number}/artifacts/{name:path}", dependencies=[AttemptOrUserDep])
+@router.get(
+    "/{job_id}/attempts/{number}/artifacts/{name:path}",
+    dependencies=[AttemptOrUserDep],
+    response_class=Response,
+    responses=FILE,
+)
 async def get_attempt_artifact(job_id: str, number: int, name: str, platform: PlatformDep) -> StreamingResponse:
     """One file of one attempt; agents take checkpoints from here."""
     return await _file(platform, job_id, name, number)
@@ -164,7 +198,8 @@ async def _file(platform: PlatformDep, job_id: str, name: str, attempt: int | No
     return StreamingResponse(content, media_type=artifact.media_type, headers=headers)
 
 
-@router.put("/{job_id}/attempts/{number}/artifacts/{name:path}", status_code=201)
+@router.put("/{job_id}/attempts/{number}/artifacts/{name:path}", status_code=201, responses=shown(ArtifactView, 201))
+@streams_body
 async def put_artifact(
     job_id: str,
     name: str,
@@ -174,7 +209,7 @@ async def put_artifact(
     x_content_sha256: Annotated[str, Header(pattern=r"^[0-9a-f]{64}$")],
     x_artifact_role: Annotated[str, Header()] = "table",
     x_artifact_epoch: Annotated[int | None, Header()] = None,
-) -> dict[str, Any]:
+) -> Answer:
     """An agent's upload of a file of its attempt."""
     note = ArtifactNote.model_validate(
         {
@@ -186,14 +221,14 @@ async def put_artifact(
             "epoch": x_artifact_epoch,
         }
     )
-    return await platform.artifacts.store(job_id, attempt, note, request.stream())
+    return Answer(await platform.artifacts.store(job_id, attempt, note, request.stream()), 201)
 
 
-@router.post("/{job_id}/callback")
-async def training_callback(job_id: str, updates: Updates, platform: PlatformDep, attempt: AttemptDep) -> dict[str, Any]:
+@router.post("/{job_id}/callback", responses=shown(CallbackAnswer))
+async def training_callback(job_id: str, updates: Updates, platform: PlatformDep, attempt: AttemptDep) -> Answer:
     """What an agent tells of an attempt: one update, or several in order.
 
     `last_seq` says up to which number updates are stored; `final` that the attempt has ended and nothing more is wanted.
     """
     several = updates if isinstance(updates, list) else [updates]
-    return await platform.updates.accept(job_id, attempt, several)
+    return Answer(await platform.updates.accept(job_id, attempt, several))

@@ -242,17 +242,17 @@ class WayOut:
 def install(
     app: FastAPI,
     *,
+    way_out: WayOut | None = None,
     max_body_bytes: int | None = None,
-    observers: Iterable[Observer] = (),
     between: Iterable[tuple[Any, dict[str, Any]]] = (),
     trace: bool = True,
 ) -> WayOut:
     """Makes every error of `app` leave in the one form, and puts a trace id on every answer.
 
-    Call it after the routes and before adding CORS, so that answers to unhandled errors keep their CORS headers.
-    `between` names middleware (class, arguments) that works inside the trace and outside the last resort.
+    `between` names middleware (class, arguments), from inside to outside, that works inside the trace and outside the last
+    resort: CORS belongs there, so that answers to unhandled errors keep its headers.
     """
-    way_out = WayOut(observers)
+    way_out = way_out or WayOut()
 
     async def platform_error(connection: HTTPConnection, error: Any) -> Response | None:
         if not isinstance(connection, WebSocket):

@@ -7,6 +7,8 @@ from random import getrandbits
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _TRACEPARENT = re.compile(rb"^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}$")
+STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
+"""Messages with which an answer begins."""
 _trace: ContextVar[str | None] = ContextVar("vtp_trace_id", default=None)
 
 
@@ -51,15 +53,21 @@ class TraceMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        given = next((value for name, value in scope["headers"] if name == b"traceparent"), b"")
-        trace_id = (trace_id_of(given) if given else None) or new_trace_id()
+        trace_id, given = None, b""
+        for name, value in scope["headers"]:
+            if name == b"traceparent":
+                given = value
+                break
+        if given:
+            trace_id = trace_id_of(given)
+        fresh = f"{getrandbits(192):048x}"
+        trace_id = trace_id or fresh[:32]
         token = _trace.set(trace_id)
-        timing = f'trace;desc="00-{trace_id}-{getrandbits(64) or 1:016x}-01"'.encode()
+        timing = (b"server-timing", f'trace;desc="00-{trace_id}-{fresh[32:]}-01"'.encode())
 
         async def traced(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message.setdefault("headers", [])
-                message["headers"] = [*message["headers"], (b"server-timing", timing)]
+            if message["type"] in STARTS:
+                message["headers"] = [*message.get("headers", ()), timing]
             await send(message)
 
         try:

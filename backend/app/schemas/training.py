@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.schemas.errors import PublicError
+
 JsonPointer = Annotated[str, Field(pattern=r"^/")]
 
 
@@ -70,6 +72,6 @@ class ValidationAnswer(BaseModel):
     """What a dry run found: everything wrong at once, and the configuration as it would run."""
 
     valid: bool
-    errors: list[dict[str, Any]]
-    warnings: list[dict[str, Any]]
+    errors: list[PublicError]
+    warnings: list[PublicError]
     config: dict[str, Any] | None

@@ -76,7 +76,7 @@ class Result(BaseModel):
 
 
 class TrainingUpdate(BaseModel):
-    """One update of an attempt. Without `attempt` and `seq` it is the design document's form: about the attempt under way."""
+    """One update of an attempt. Without `attempt` and `seq`, as in the design document, it is about the one under way."""
 
     model_config = ConfigDict(extra="ignore")
     status: Literal["running", "succeeded", "failed", "cancelled"]

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from app.core.errors import Fix, PlatformError
+from app.core.redact import redact
 from app.core.responses import public
 from app.db.models import Agent, Artifact, Attempt, Job, JobEvent
 
@@ -92,7 +93,8 @@ def attempt_view(attempt: Attempt) -> dict[str, Any]:
         "wait_s": attempt.wait_s,
         "exit": _exit(attempt.evidence),
         "error": shown_error(attempt.error),
-        "diagnosis": {key: diagnosis.get(key) for key in shown} if diagnosis else None,
+        # Evidence is lines of the training's own log; what looks like a secret in them is not shown.
+        "diagnosis": redact({key: diagnosis.get(key) for key in shown}) if diagnosis else None,
         "decision": {key: attempt.decision.get(key) for key in decided} if attempt.decision else None,
     }
 

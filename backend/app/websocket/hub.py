@@ -31,17 +31,25 @@ class _Channel:
 
     def __init__(self) -> None:
         self.recent: deque[tuple[int, bytes]] = deque(maxlen=REMEMBERED)
+        self.newest = 0
         self.news = asyncio.Event()
         self.watchers = 0
 
+    def add(self, event: JobEvent) -> None:
+        """Takes an event in. `recent` has no gap: where commits are told out of order, it starts anew."""
+        if self.recent and event.seq != self.recent[-1][0] + 1:
+            self.recent.clear()
+        if event.seq > self.newest:
+            self.newest = event.seq
+            self.recent.append((event.seq, orjson.dumps(message(event))))
+
     def after(self, seq: int) -> list[tuple[int, bytes]] | None:
-        """Events after `seq`, or None where some of them are no longer remembered."""
-        if not self.recent or self.recent[-1][0] <= seq:
+        """Events after `seq`, or None where some of them are not remembered."""
+        if self.newest <= seq:
             return []
-        first = self.recent[0][0]
-        if first > seq + 1:
+        if not self.recent or self.recent[0][0] > seq + 1:
             return None
-        return list(islice(self.recent, seq + 1 - first, None))
+        return list(islice(self.recent, seq + 1 - self.recent[0][0], None))
 
 
 class Hub:
@@ -56,15 +64,15 @@ class Hub:
         for event in events:
             channel = self._channels.get(event.job_id)
             if channel is not None:
-                channel.recent.append((event.seq, orjson.dumps(message(event))))
+                channel.add(event)
                 told.add(event.job_id)
         for job_id in told:
             channel = self._channels[job_id]
             channel.news.set()
             channel.news = asyncio.Event()
 
-    async def stream(self, db: Database, job_id: str, since: int) -> AsyncIterator[bytes]:
-        """Serialised events of a job after `since`, for ever; a ``ready`` message marks the end of what had been."""
+    async def stream(self, db: Database, job_id: str, since: int) -> AsyncIterator[tuple[int, bytes]]:
+        """Events of a job after `since`, numbered and serialised, for ever; ``ready`` marks the end of what had been."""
         channel = self._channels.setdefault(job_id, _Channel())
         channel.watchers += 1
         try:
@@ -76,12 +84,12 @@ class Hub:
                 if batch is None:
                     batch = await self._replay(db, job_id, seq)
                 for seq, body in batch:
-                    yield body
+                    yield seq, body
                 if batch:
                     continue
                 if not ready:
                     ready = True
-                    yield orjson.dumps({"type": "ready", "seq": seq})
+                    yield seq, orjson.dumps({"type": "ready", "seq": seq})
                     continue
                 await news.wait()
         finally:

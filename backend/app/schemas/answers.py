@@ -1,0 +1,268 @@
+"""What the interface answers about jobs, data sets and weights. `services` make it; a contract test compares."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from app.schemas.errors import OfferedFix, PatchStep, PublicError
+
+Figure = float | Literal["nan", "inf", "-inf"] | None
+"""A number of a training. One that is not finite comes as a word."""
+Stamp = str
+"""A time as RFC 3339 in UTC with milliseconds."""
+
+
+class JobProgress(BaseModel):
+    """Where a job stands; fields come as the training tells them."""
+
+    phase: str | None = None
+    waiting_for: str | None = None
+    epoch: int | None = None
+    epochs: int | None = None
+    step: int | None = None
+    steps: int | None = None
+    losses: dict[str, Figure] | None = None
+    metrics: dict[str, Figure] | None = None
+    lr: Figure = None
+    images_per_s: float | None = None
+    eta_s: float | None = None
+    memory: dict[str, float | None] | None = None
+    at: Stamp | None = None
+
+
+class PrimaryMetric(BaseModel):
+    """The metric by which the best weights were chosen."""
+
+    name: str
+    value: Figure
+
+
+class JobResult(BaseModel):
+    """What a finished training reached."""
+
+    metrics: dict[str, Figure]
+    primary: PrimaryMetric | None
+    epochs: int | None
+    duration_s: float | None
+
+
+class JobView(BaseModel):
+    """One job."""
+
+    job_id: str
+    name: str | None
+    status: Literal["queued", "starting", "running", "waiting", "cancelling", "succeeded", "failed", "cancelled"]
+    framework: str
+    model: str
+    task: str | None
+    dataset_id: str
+    config: dict[str, Any] = Field(description="As submitted, defaults filled in")
+    created_at: Stamp
+    started_at: Stamp | None
+    finished_at: Stamp | None
+    attempt: int = Field(description="Number of the newest attempt, 0 before the first")
+    progress: JobProgress | None
+    result: JobResult | None
+    error: PublicError | None = Field(description="Why it failed: the same object as in an error answer")
+    retry_at: Stamp | None = Field(description="When the next attempt is due")
+    heard_at: Stamp | None = Field(description="When the agent was last heard of it")
+    retry_of: str | None
+    retried_as: str | None
+    last_seq: int = Field(description="Number of its newest event; `since` of the WebSocket")
+
+
+class JobPage(BaseModel):
+    """Some jobs, newest first."""
+
+    items: list[JobView]
+    next_cursor: str | None
+    total: int
+
+
+class Exit(BaseModel):
+    """How the training process ended."""
+
+    code: int | None
+    signal: int | None
+
+
+class ShownDiagnosis(BaseModel):
+    """What an attempt failed of, and the lines that show it."""
+
+    code: str
+    confidence: float = Field(ge=0, le=1)
+    entity: str | None
+    evidence: list[str]
+    fingerprint: str
+
+
+class ShownDecision(BaseModel):
+    """What was decided after an attempt had failed."""
+
+    action: str
+    reason: str | None
+    patch: list[PatchStep] | None
+    wait_s: float | None
+
+
+class AttemptView(BaseModel):
+    """One attempt of a job."""
+
+    attempt: int
+    status: str
+    agent_id: str | None
+    config: dict[str, Any]
+    epoch: int | None
+    created_at: Stamp
+    started_at: Stamp | None
+    finished_at: Stamp | None
+    wait_s: float | None
+    exit: Exit | None
+    error: PublicError | None
+    diagnosis: ShownDiagnosis | None
+    decision: ShownDecision | None
+
+
+class Attempts(BaseModel):
+    """All attempts of a job, oldest first."""
+
+    items: list[AttemptView]
+
+
+class LogPieceView(BaseModel):
+    """A piece of a training's output."""
+
+    seq: int
+    attempt: int
+    offset: int
+    text: str
+    dropped_bytes: int
+
+
+class LogPage(BaseModel):
+    """Pieces of log in order; `next` continues, null at the present end."""
+
+    items: list[LogPieceView]
+    next: int | None
+
+
+class EpochView(BaseModel):
+    """The figures of one epoch."""
+
+    attempt: int
+    at: Stamp
+    epoch: int | None
+    epochs: int | None
+    losses: dict[str, Figure] | None
+    metrics: dict[str, Figure] | None
+    lr: Figure
+    images_per_s: float | None
+    memory: dict[str, float | None] | None
+
+
+class Epochs(BaseModel):
+    """The figures of every finished epoch."""
+
+    items: list[EpochView]
+
+
+class ArtifactView(BaseModel):
+    """A file of a job."""
+
+    name: str
+    attempt: int
+    bytes: int
+    sha256: str
+    media_type: str
+    role: Literal["weights", "checkpoint", "plot", "samples", "table", "log"]
+    epoch: int | None
+    url: str
+
+
+class Artifacts(BaseModel):
+    """The newest version of every file of a job."""
+
+    items: list[ArtifactView]
+
+
+class CallbackAnswer(BaseModel):
+    """How far an attempt's updates are stored."""
+
+    accepted: int
+    last_seq: int
+    final: bool = Field(description="The attempt has ended; nothing more is wanted")
+
+
+class WeightsView(BaseModel):
+    """Weights that a user brought."""
+
+    weights_id: str
+    name: str
+    bytes: int
+    sha256: str
+    created_at: Stamp
+
+
+class WeightsList(BaseModel):
+    """All weights, newest first."""
+
+    items: list[WeightsView]
+
+
+class DatasetSummary(BaseModel):
+    """A data set, without the list of its problems."""
+
+    dataset_id: str
+    name: str
+    status: Literal["checking", "ready", "invalid", "failed"]
+    task: str | None
+    format: str | None
+    classes: list[str]
+    counts: dict[str, int] = Field(description="Images by split")
+    files: int
+    bytes: int
+    errors: int
+    warnings: int
+    excludable: int | None = Field(description="Images that training can do without; null: it cannot")
+    error: PublicError | None
+    created_at: Stamp
+
+
+class DatasetView(DatasetSummary):
+    """A data set; `problems` counts them by kind."""
+
+    digest: str | None
+    problems: dict[str, int]
+
+
+class DatasetList(BaseModel):
+    """All data sets, newest first."""
+
+    items: list[DatasetView]
+
+
+class ProblemItem(BaseModel):
+    """One problem of a data set."""
+
+    file: str
+    line: int | None
+    detail: str | None
+    thumbnail: str | None = None
+
+
+class ProblemGroup(BaseModel):
+    """All problems of one kind; the first 100 of them as items."""
+
+    problem: str
+    severity: Literal["error", "warning"]
+    title: str
+    count: int
+    items: list[ProblemItem]
+
+
+class DatasetReport(DatasetSummary):
+    """Everything that was found in a data set."""
+
+    problems: list[ProblemGroup]
+    fixes: list[OfferedFix]
+    why_not_excludable: str | None

@@ -1,0 +1,155 @@
+"""What the interface answers about the platform itself: agents, frameworks, dependencies, health."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+State = Literal["CLOSED", "OPEN", "HALF_OPEN", "ISOLATED"]
+
+
+class FrameworkOffer(BaseModel):
+    """A framework as an agent offers it."""
+
+    framework: str
+    version: str | None
+    available: bool | None
+    reason: str | None = Field(description="Why it is not available")
+
+
+class AgentView(BaseModel):
+    """A training machine's agent."""
+
+    agent_id: str
+    name: str
+    url: str
+    slots: int
+    busy: int
+    alive: bool
+    version: str
+    resources: dict[str, Any]
+    frameworks: list[FrameworkOffer]
+    registered_at: str
+    last_seen_at: str
+
+
+class Agents(BaseModel):
+    """All agents."""
+
+    items: list[AgentView]
+
+
+class HeldAttemptView(BaseModel):
+    """An attempt by job and number."""
+
+    job_id: str
+    attempt: int
+
+
+class Release(BaseModel):
+    """The attempts that an agent must stop and forget."""
+
+    release: list[HeldAttemptView]
+
+
+class ModelView(BaseModel):
+    """A model that can be trained."""
+
+    name: str
+    task: str
+    family: str | None = None
+    params: int | None = None
+
+
+class Framework(BaseModel):
+    """What can be trained with a framework: models, tasks, defaults, and the schema of its own settings."""
+
+    framework: str
+    version: str | None = None
+    tasks: list[str]
+    models: list[ModelView]
+    defaults: dict[str, Any]
+    settings_schema: dict[str, Any]
+    agents: int = Field(description="Living agents that offer it")
+
+
+class Frameworks(BaseModel):
+    """All frameworks."""
+
+    items: list[Framework]
+
+
+class Health(BaseModel):
+    """Whether the backend lives or can serve."""
+
+    status: Literal["live", "ready"]
+
+
+class Disk(BaseModel):
+    """The disk that holds the platform's data."""
+
+    free_bytes: int
+    total_bytes: int
+
+
+class Status(BaseModel):
+    """The platform in short."""
+
+    version: str
+    status: Literal["ok", "degraded"]
+    agents: list[AgentView]
+    open_jobs: int
+    disk: Disk
+    home: str
+
+
+class Session(BaseModel):
+    """The caller is let in."""
+
+    authenticated: bool
+    version: str
+
+
+class Breaker(BaseModel):
+    """A circuit breaker of this process."""
+
+    name: str
+    state: Literal["CLOSED", "OPEN", "HALF_OPEN"]
+    failure_count: int
+    failure_threshold: int
+    retry_after: float | None = Field(description="Seconds until a probe may pass; null: only a person closes it")
+    isolated: bool
+
+
+class Breakers(BaseModel):
+    """The circuit breakers that were acted on."""
+
+    items: list[Breaker]
+
+
+class BreakerPolicy(BaseModel):
+    """When a breaker opens and for how long."""
+
+    failures: int
+    seconds: float
+
+
+class Dependency(BaseModel):
+    """An integration: how calls to it are protected, and how it does; `state` is the worst of its breakers."""
+
+    name: str
+    title: str
+    attempts: int
+    first_wait_s: float
+    longest_wait_s: float
+    breaker_after: BreakerPolicy | None
+    give_up: Literal["raises", "none"]
+    state: State | None = Field(description="Null: no call was made yet, or it has no breaker")
+    failure_count: int
+    retry_after: float | None
+    breakers: list[Breaker]
+
+
+class Dependencies(BaseModel):
+    """All integrations."""
+
+    items: list[Dependency]

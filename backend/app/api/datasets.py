@@ -1,15 +1,20 @@
 """Data sets over HTTP."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
+from app.api.answer import FILE, Answer, Responses, shown
 from app.api.deps import AttemptOrUserDep, PlatformDep, UserDep
+from app.core.catch_all import streams_body
+from app.schemas.answers import DatasetList, DatasetReport, DatasetView
 
 router = APIRouter(prefix="/api/v1/datasets", tags=["data sets"])
+LINES: Responses = {200: {"content": {"application/x-ndjson": {}, "text/csv": {}}}}
+PICTURE: Responses = {200: {"content": {"image/png": {}}}}
 ZIP_TYPES = ("application/zip", "application/x-zip-compressed", "application/octet-stream")
 
 
@@ -21,42 +26,43 @@ class SampleRequest(BaseModel):
     dataset_id: str | None = None
 
 
-@router.post("", status_code=201, dependencies=[UserDep])
+@router.post("", status_code=201, dependencies=[UserDep], responses=shown(DatasetView, 201))
+@streams_body
 async def upload_dataset(
     request: Request, platform: PlatformDep, name: Annotated[str, Query(min_length=1, max_length=80)]
-) -> dict[str, Any]:
+) -> Answer:
     """Takes in a zip as the body. It is checked at once; `status` tells when that is done."""
     if request.headers.get("content-type", ZIP_TYPES[0]).split(";")[0].strip().lower() not in ZIP_TYPES:
         raise HTTPException(415)
     length = request.headers.get("content-length", "")
-    return await platform.datasets.create(name, request.stream(), int(length) if length.isdecimal() else None)
+    return Answer(await platform.datasets.create(name, request.stream(), int(length) if length.isdecimal() else None), 201)
 
 
-@router.post("/samples", status_code=201, dependencies=[UserDep])
-async def add_sample(wanted: SampleRequest, platform: PlatformDep) -> dict[str, Any]:
+@router.post("/samples", status_code=201, dependencies=[UserDep], responses=shown(DatasetView, 201))
+async def add_sample(wanted: SampleRequest, platform: PlatformDep) -> Answer:
     """Takes in one of the sample sets that ship: digits-classify, digits-detect, digits-broken."""
-    return await platform.datasets.add_sample(wanted.sample, wanted.dataset_id)
+    return Answer(await platform.datasets.add_sample(wanted.sample, wanted.dataset_id), 201)
 
 
-@router.get("", dependencies=[UserDep])
-async def list_datasets(platform: PlatformDep) -> dict[str, Any]:
+@router.get("", dependencies=[UserDep], responses=shown(DatasetList))
+async def list_datasets(platform: PlatformDep) -> Answer:
     """All data sets, newest first."""
-    return {"items": await platform.datasets.list_all()}
+    return Answer({"items": await platform.datasets.list_all()})
 
 
-@router.get("/{dataset_id}", dependencies=[UserDep])
-async def get_dataset(dataset_id: str, platform: PlatformDep) -> dict[str, Any]:
+@router.get("/{dataset_id}", dependencies=[UserDep], responses=shown(DatasetView))
+async def get_dataset(dataset_id: str, platform: PlatformDep) -> Answer:
     """One data set."""
-    return await platform.datasets.show(dataset_id)
+    return Answer(await platform.datasets.show(dataset_id))
 
 
-@router.get("/{dataset_id}/report", dependencies=[UserDep])
-async def get_report(dataset_id: str, platform: PlatformDep) -> dict[str, Any]:
+@router.get("/{dataset_id}/report", dependencies=[UserDep], responses=shown(DatasetReport))
+async def get_report(dataset_id: str, platform: PlatformDep) -> Answer:
     """Every problem found: counts of each kind, the first 100 items with file and line, fixes."""
-    return await platform.datasets.report(dataset_id)
+    return Answer(await platform.datasets.report(dataset_id))
 
 
-@router.get("/{dataset_id}/problems", dependencies=[UserDep])
+@router.get("/{dataset_id}/problems", dependencies=[UserDep], response_class=Response, responses=LINES)
 async def get_problems(
     dataset_id: str, platform: PlatformDep, form: Annotated[Literal["jsonl", "csv"], Query(alias="format")] = "jsonl"
 ) -> StreamingResponse:
@@ -67,13 +73,13 @@ async def get_problems(
     return StreamingResponse(lines, media_type=media_type, headers=headers)
 
 
-@router.post("/{dataset_id}/check", status_code=202, dependencies=[UserDep])
-async def check_dataset_again(dataset_id: str, platform: PlatformDep) -> dict[str, Any]:
+@router.post("/{dataset_id}/check", status_code=202, dependencies=[UserDep], responses=shown(DatasetView, 202))
+async def check_dataset_again(dataset_id: str, platform: PlatformDep) -> Answer:
     """Checks a data set once more whose check failed for a reason that was not the data's."""
-    return await platform.datasets.check_again(dataset_id)
+    return Answer(await platform.datasets.check_again(dataset_id), 202)
 
 
-@router.get("/{dataset_id}/thumbnails/{number}", dependencies=[UserDep])
+@router.get("/{dataset_id}/thumbnails/{number}", dependencies=[UserDep], response_class=Response, responses=PICTURE)
 async def get_thumbnail(dataset_id: str, number: int, platform: PlatformDep) -> Response:
     """What can be seen of a broken image."""
     content = await platform.datasets.thumbnail(dataset_id, number)
@@ -87,7 +93,7 @@ async def delete_dataset(dataset_id: str, platform: PlatformDep) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/{dataset_id}/archive", dependencies=[AttemptOrUserDep])
+@router.get("/{dataset_id}/archive", dependencies=[AttemptOrUserDep], response_class=Response, responses=FILE)
 async def get_archive(
     dataset_id: str,
     platform: PlatformDep,

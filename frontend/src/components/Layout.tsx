@@ -118,7 +118,7 @@ export function Layout() {
             small
             onClick={() => setHelp(true)}
             aria-label="Keyboard help"
-            className="hidden sm:inline-flex"
+            className="max-sm:hidden"
           >
             <Keyboard aria-hidden className="size-4" />
           </Button>

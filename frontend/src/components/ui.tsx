@@ -105,7 +105,7 @@ export function Empty({
   action?: ReactNode;
 }) {
   return (
-    <div className="flex flex-col items-center gap-1.5 px-4 py-10 text-center">
+    <div className="flex flex-col items-center gap-1.5 px-4 py-8 text-center font-sans text-sm">
       <p className="font-medium">{title}</p>
       {children && <p className="max-w-prose text-soft">{children}</p>}
       {action && <div className="mt-2 flex flex-wrap justify-center gap-2">{action}</div>}

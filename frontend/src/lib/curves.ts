@@ -74,6 +74,13 @@ function groups(epochs: EpochFigures[]): Group[] {
       names: ["lr"],
       of: (item) => (item.lr === null ? null : { lr: item.lr }),
     });
+  if (epochs.some((item) => item.images_per_s !== null))
+    found.push({
+      key: "speed",
+      title: "Images per second",
+      names: ["images/s"],
+      of: (item) => (item.images_per_s === null ? null : { "images/s": item.images_per_s }),
+    });
   return found;
 }
 

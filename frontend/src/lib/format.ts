@@ -41,8 +41,16 @@ export function ago(at: string | null | undefined, now: number): string {
   return `${Math.floor(seconds / 86400)} d ago`;
 }
 
+const KNOWN: Record<string, string> = {
+  "metrics/accuracy_top1": "top-1 accuracy",
+  "metrics/accuracy_top5": "top-5 accuracy",
+  lr: "learning rate",
+};
+
 /** A metric's name without what repeats in all of them: `metrics/mAP50-95(B)` is `mAP50-95`. */
 export function shortName(name: string): string {
+  const known = KNOWN[name];
+  if (known) return known;
   return name
     .replace(/^metrics\//, "")
     .replace(/\(B\)$/, "")

@@ -1,6 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { useRef, useSyncExternalStore } from "react";
+import { type RefObject, useRef, useSyncExternalStore } from "react";
 import { toast } from "sonner";
 import { ErrorAlert } from "../components/ErrorAlert";
 import { CardError, PageError } from "../components/Failures";
@@ -40,7 +40,6 @@ function OneJob({ jobId }: { jobId: string }) {
 }
 
 function Shown({ job, view }: { job: Job; view: TrainingJobView }) {
-  const navigate = useNavigate({ from: "/jobs/$jobId" });
   const client = useQueryClient();
   const wanted = useSearch({ from: "/jobs/$jobId" }).attempt;
   const attempts = view.attempts.data ?? [];
@@ -96,50 +95,64 @@ function Shown({ job, view }: { job: Job; view: TrainingJobView }) {
       )}
       {job.status === "waiting" && <Waiting job={job} last={lastFailed(attempts)} actions={actions} />}
       {!isFinal(job) && job.status !== "waiting" && <Standing job={job} stale={stale} />}
-      <div className="grid gap-4 lg:grid-cols-[minmax(0,1fr)_22rem]">
-        <div className="flex min-w-0 flex-col gap-4">
-          {view.metrics.error && !view.metrics.data ? (
-            <Card id="curves" title="Curves" flush>
-              <CardError error={view.metrics.error} onRetry={() => view.metrics.refetch()} />
-            </Card>
-          ) : (
-            <Curves job={job} epochs={view.metrics.data ?? []} />
-          )}
-          {hasPictures(artifacts) && (
-            <Card id="pictures" title="Pictures">
-              <Pictures artifacts={artifacts} />
-            </Card>
-          )}
-          <Card id="log" title="Log" flush>
-            {view.logs.error ? (
-              <CardError error={view.logs.error} onRetry={() => view.logs.refetch()} />
-            ) : (
-              <Log
-                key={attempt}
-                job={job}
-                store={view.log}
-                attempt={attempt}
-                loading={!view.log.ready}
-                handle={log}
-                chooser={
-                  <AttemptChooser
-                    attempts={attempts}
-                    attempt={attempt}
-                    onChoose={(next) => navigate({ search: { attempt: next }, replace: true })}
-                  />
-                }
-              />
-            )}
-          </Card>
-        </div>
-        <Side
-          job={job}
-          view={view}
-          attempt={attempt}
-          onChoose={(next) => navigate({ search: { attempt: next }, replace: true })}
-        />
-      </div>
+      {isFinal(job) && job.attempt === 0 ? (
+        // Refused before it began: there is nothing of a training to show.
+        <Card id="config" title="Configuration">
+          <Config job={job} />
+        </Card>
+      ) : (
+        <Training job={job} view={view} attempt={attempt} log={log} />
+      )}
     </>
+  );
+}
+
+interface TrainingProps {
+  job: Job;
+  view: TrainingJobView;
+  attempt: number;
+  log: RefObject<LogHandle | null>;
+}
+
+/** Curves, log, pictures; beside them attempts, files, configuration. */
+function Training({ job, view, attempt, log }: TrainingProps) {
+  const navigate = useNavigate({ from: "/jobs/$jobId" });
+  const choose = (next: number) => navigate({ search: { attempt: next }, replace: true });
+  const attempts = view.attempts.data ?? [];
+  const artifacts = view.artifacts.data ?? [];
+  return (
+    <div className="grid gap-4 lg:grid-cols-[minmax(0,1fr)_22rem]">
+      <div className="flex min-w-0 flex-col gap-4">
+        {view.metrics.error && !view.metrics.data ? (
+          <Card id="curves" title="Curves" flush>
+            <CardError error={view.metrics.error} onRetry={() => view.metrics.refetch()} />
+          </Card>
+        ) : (
+          <Curves job={job} epochs={view.metrics.data ?? []} />
+        )}
+        <Card id="log" title="Log" flush>
+          {view.logs.error ? (
+            <CardError error={view.logs.error} onRetry={() => view.logs.refetch()} />
+          ) : (
+            <Log
+              key={attempt}
+              job={job}
+              store={view.log}
+              attempt={attempt}
+              loading={!view.log.ready}
+              handle={log}
+              chooser={<AttemptChooser attempts={attempts} attempt={attempt} onChoose={choose} />}
+            />
+          )}
+        </Card>
+        {hasPictures(artifacts) && (
+          <Card id="pictures" title="Pictures">
+            <Pictures artifacts={artifacts} />
+          </Card>
+        )}
+      </div>
+      <Side job={job} view={view} attempt={attempt} onChoose={choose} />
+    </div>
   );
 }
 

@@ -38,6 +38,27 @@ function marks(resumed: { current: ChartProps["resumed"] }, colour: string): uPl
   };
 }
 
+/** The legend tells the newest values while the pointer is elsewhere. */
+const lastValues: uPlot.Plugin = {
+  hooks: {
+    setLegend: (plot) => {
+      const last = plot.data[0].length - 1;
+      if (plot.cursor.idx == null && plot.legend.idx !== last && last >= 0)
+        plot.setLegend({ idx: last }, false);
+    },
+    setData: (plot) => {
+      if (plot.cursor.idx == null) plot.setLegend({ idx: plot.data[0].length - 1 }, false);
+    },
+  },
+};
+
+/** Shares stay within 0 to 1: an axis up to 1.5 would promise what cannot be. */
+function range(_: uPlot, low: number | null, high: number | null): uPlot.Range.MinMax {
+  if (low === null || high === null) return [0, 1];
+  const [from, to] = uPlot.rangeNum(low, high, 0.1, true);
+  return low >= 0 && high <= 1 ? [Math.max(from ?? 0, 0), Math.min(to ?? 1, 1)] : [from, to];
+}
+
 function options(
   panel: Panel,
   width: number,
@@ -55,7 +76,7 @@ function options(
     width,
     height: HEIGHT,
     cursor: { sync: { key: "epochs" }, y: false, points: { size: 7 } },
-    scales: { x: { time: false }, y: logScale ? { distr: 3 } : {} },
+    scales: { x: { time: false }, y: logScale ? { distr: 3 } : panel.key === "metrics" ? { range } : {} },
     axes: [
       {
         ...axis,
@@ -76,7 +97,7 @@ function options(
         value: (_: uPlot, value: number | null) => (value === null ? "–" : figure(value)),
       })),
     ],
-    plugins: [marks(resumed, ink)],
+    plugins: [marks(resumed, ink), lastValues],
   };
 }
 

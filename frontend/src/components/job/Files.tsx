@@ -1,9 +1,11 @@
 import { Download } from "lucide-react";
+import { useState } from "react";
 import type { Artifact, Job } from "../../generated/api";
 import { bytes } from "../../lib/format";
 import { isFinal } from "../../lib/job";
-import { buttonClass, Empty } from "../ui";
+import { Button, buttonClass, Empty } from "../ui";
 
+const FEW = 4;
 const picture = (item: Artifact) => item.media_type.startsWith("image/");
 const best = (item: Artifact) => item.role === "weights" && /^best\./.test(item.name);
 const words: Record<Artifact["role"], string> = {
@@ -61,24 +63,33 @@ export function Files({ job, artifacts }: { job: Job; artifacts: Artifact[] }) {
 
 /** Confusion matrix, sample predictions and other pictures; the newest version, named by its content. */
 export function Pictures({ artifacts }: { artifacts: Artifact[] }) {
+  const [all, setAll] = useState(false);
+  const pictures = artifacts.filter(picture);
   return (
-    <ul className="grid gap-4 sm:grid-cols-2">
-      {artifacts.filter(picture).map((item) => (
-        <li key={item.name} className="min-w-0">
-          <figure>
-            <a href={item.url} target="_blank" rel="noreferrer">
-              <img
-                src={`${item.url}?v=${item.sha256.slice(0, 12)}`}
-                alt={pictureText(item)}
-                loading="lazy"
-                className="max-h-96 w-full rounded border border-line bg-white object-contain"
-              />
-            </a>
-            <figcaption className="mt-1 text-[13px] text-soft">{pictureText(item)}</figcaption>
-          </figure>
-        </li>
-      ))}
-    </ul>
+    <>
+      <ul className="grid gap-4 sm:grid-cols-2">
+        {(all ? pictures : pictures.slice(0, FEW)).map((item) => (
+          <li key={item.name} className="min-w-0">
+            <figure>
+              <a href={item.url} target="_blank" rel="noreferrer">
+                <img
+                  src={`${item.url}?v=${item.sha256.slice(0, 12)}`}
+                  alt={pictureText(item)}
+                  loading="lazy"
+                  className="max-h-96 w-full rounded border border-line bg-white object-contain"
+                />
+              </a>
+              <figcaption className="mt-1 text-[13px] text-soft">{pictureText(item)}</figcaption>
+            </figure>
+          </li>
+        ))}
+      </ul>
+      {pictures.length > FEW && (
+        <Button small className="mt-3" onClick={() => setAll(!all)}>
+          {all ? "Show fewer" : `Show all ${pictures.length} pictures`}
+        </Button>
+      )}
+    </>
   );
 }
 

@@ -14,6 +14,8 @@ from typing import Any
 
 PROGRESS_INTERVAL = 0.5
 """Seconds between two progress lines; the last step of an epoch is always told."""
+KEPT_CHECKPOINTS = 3
+"""Checkpoints that are kept in storage: should the newest be damaged, there is one before it."""
 
 
 def now() -> str:
@@ -71,7 +73,10 @@ class Reporter:
         self._epoch_seconds: deque[float] = deque(maxlen=5)
         self._started = clock()
         self._torn = False
-        self._file = os.open(folder / "events.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._checkpoints = 0
+        # Of several processes only the first tells; the others leave nothing but their failures.
+        target = folder / "events.jsonl" if os.environ.get("RANK", "0") == "0" else Path(os.devnull)
+        self._file = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
     def _write(self, kind: str, **body: Any) -> None:
         line = (json.dumps({"at": now(), "kind": kind, **body}, separators=(",", ":")) + "\n").encode()
@@ -172,10 +177,13 @@ class Reporter:
     def checkpoint(self, path: Path | str, epoch: int) -> None:
         """A checkpoint of `epoch` finished epochs lies at `path`, complete.
 
-        It is linked under a name of its own, so that the next one may take its place while this one is still sent.
+        It is linked under a name of its own, so that the next one may take its place while this one is still sent. The
+        names that it is stored under come round, so that the oldest is replaced.
         """
         source = Path(path)
-        kept = self.folder / "checkpoints" / f"{epoch:06d}-{source.name}"
+        name = f"{source.stem}-{self._checkpoints % KEPT_CHECKPOINTS}{source.suffix}"
+        kept = self.folder / "checkpoints" / f"{self._checkpoints:06d}-{source.name}"
+        self._checkpoints += 1
         kept.parent.mkdir(exist_ok=True)
         kept.unlink(missing_ok=True)
         try:
@@ -183,7 +191,7 @@ class Reporter:
         except OSError:
             # Not every file system links.
             shutil.copyfile(source, kept)
-        self._write("checkpoint", name=source.name, path=self._relative(kept), epoch=epoch)
+        self._write("checkpoint", name=name, path=self._relative(kept), epoch=epoch)
 
     def artifact(self, name: str, path: Path | str, media_type: str, role: str) -> None:
         """A file for the user; `role`: weights, plot, samples or table."""

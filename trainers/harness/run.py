@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trainers.harness.failure import EXIT_CANCELLED, EXIT_DONE, EXIT_PREEMPTED, FailureRecord, exit_code
+from trainers.harness.failure import EXIT_CANCELLED, EXIT_DONE, EXIT_PREEMPTED, FailureRecord, exit_code, rank
 from trainers.harness.pulse import Pulse
 from trainers.harness.reporter import Reporter, now
 from trainers.harness.stopping import Stopped, StopRequest
@@ -88,7 +88,8 @@ def run(train: Callable[[Assignment], None], describe: Callable[[], dict[str, An
         return
     faulthandler.enable()
     folder = Path(os.environ["VTP_ATTEMPT_DIR"])
-    Pulse(folder).start()
+    if rank() == 0:
+        Pulse(folder).start()
     assignment = load(folder)
     record = FailureRecord(folder)
     assignment.stop.install()

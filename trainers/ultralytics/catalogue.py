@@ -29,7 +29,7 @@ SETTINGS: dict[str, Any] = {
     "properties": {
         "optimizer": {
             "enum": ["auto", "SGD", "Adam", "AdamW", "NAdam", "RAdam", "RMSProp"],
-            "description": "auto chooses by the length of the training, and its learning rate too",
+            "description": "auto chooses by the length of the training; with no lr0 its learning rate too",
         },
         "momentum": fraction("Momentum, or beta1 of Adam"),
         "weight_decay": fraction("Weight decay"),
@@ -40,6 +40,11 @@ SETTINGS: dict[str, Any] = {
         "freeze": {"type": "integer", "minimum": 0, "description": "Number of first layers that stay as they are"},
         "dropout": fraction("Dropout of the classifier's head"),
         "fraction": {"type": "number", "exclusiveMinimum": 0, "maximum": 1, "description": "Share of training images used"},
+        "checkpoint_every_steps": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "Steps between two checkpoints within an epoch; there is one at each epoch's end anyway",
+        },
         "single_cls": {"type": "boolean", "description": "Treat all classes as one"},
         "close_mosaic": {"type": "integer", "minimum": 0, "description": "Last epochs without mosaic"},
         "hsv_h": fraction("Augmentation: hue"),
@@ -87,7 +92,9 @@ def models() -> list[dict[str, Any]]:
         task = "classify" if "-cls" in stem else "detect"
         for name, params in named(stem, family[1], file.read_text()):
             found.append({"name": name, "task": task, "family": family[1], "params": params})
-    return sorted(found, key=lambda model: (-_generation(model["family"]), model["task"], model["params"] or 0, model["name"]))
+    return sorted(
+        found, key=lambda model: (-_generation(model["family"]), model["task"], model["params"] or 0, model["name"])
+    )
 
 
 def _generation(family: str) -> int:
@@ -100,7 +107,10 @@ def named(stem: str, family: str, text: str) -> list[tuple[str, int | None]]:
     if scales is None:
         return [(stem, None)]
     return [
-        (f"{family}{scale}{stem[len(family) :]}", int(count[1].replace(",", "")) if (count := _PARAMS.search(rest)) else None)
+        (
+            f"{family}{scale}{stem[len(family) :]}",
+            int(count[1].replace(",", "")) if (count := _PARAMS.search(rest)) else None,
+        )
         for scale, rest in _SCALE.findall(scales[1])
     ]
 

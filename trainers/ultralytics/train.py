@@ -4,29 +4,36 @@ Ultralytics is AGPL-3.0; it is imported in this folder only, in a process and an
 """
 
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import checkpoints
+import preflight
 from catalogue import PRIMARY, describe
+from engine import Plan, watched
+from launch import spread
+from told import Told, primary_first
 
 from trainers.harness import Assignment, TrainingError, run
 
 IMAGES = ("confusion_matrix.png", "confusion_matrix_normalized.png", "results.png", "labels.jpg", "BoxPR_curve.png")
+OURS = frozenset({"checkpoint_every_steps"})
+"""Settings that Ultralytics does not know."""
 SAMPLES = ("val_batch0_pred.jpg", "val_batch1_pred.jpg", "val_batch2_pred.jpg", "train_batch0.jpg")
 
 
-def arguments(task: Assignment, device: str) -> dict[str, Any]:
-    """A job's configuration in Ultralytics' names."""
+def arguments(task: Assignment, plan: Plan, device: str) -> dict[str, Any]:
+    """A job's configuration in Ultralytics' names; its batch is all pieces of a step together."""
     config = task.config
     kind = task.dataset["task"]
+    run = task.work / "run"
     found: dict[str, Any] = {
         "task": kind,
         "epochs": config["epochs"],
-        "batch": config["batch_size"],
+        "batch": plan.batch,
         "imgsz": config["image_size"] or (224 if kind == "classify" else 640),
         "seed": config["seed"],
         "deterministic": True,
@@ -34,9 +41,11 @@ def arguments(task: Assignment, device: str) -> dict[str, Any]:
         "workers": config["workers"] if config["workers"] is not None else min(8, (os.cpu_count() or 1) // 2),
         # The check for mixed precision downloads a model; on a CPU it has no use.
         "amp": device != "cpu",
-        "project": str(task.work),
-        "name": "run",
+        "project": str(run.parent),
+        "name": run.name,
         "exist_ok": True,
+        # A checkpoint names the folder of the attempt that wrote it.
+        "save_dir": str(run),
         "plots": True,
         "verbose": True,
     }
@@ -45,7 +54,7 @@ def arguments(task: Assignment, device: str) -> dict[str, Any]:
     if config.get("lr0") is not None:
         # The automatic optimizer chooses its own rate; a rate that was asked for must be the one that is used.
         found |= {"lr0": config["lr0"], "optimizer": "SGD"}
-    return found | config.get("settings", {})
+    return found | {name: value for name, value in config.get("settings", {}).items() if name not in OURS}
 
 
 def data_of(task: Assignment) -> str:
@@ -59,82 +68,6 @@ def data_of(task: Assignment) -> str:
     target = task.work / "data.yaml"
     YAML.save(target, content)
     return str(target)
-
-
-class Told:
-    """Callbacks that tell the harness where Ultralytics' training stands."""
-
-    def __init__(self, task: Assignment) -> None:
-        self.task, self.reporter = task, task.reporter
-        self.step = 0
-        self.last_epoch = 0
-        self.epoch_open = False
-        self.primary = PRIMARY[task.dataset["task"]]
-
-    def attach(self, model: Any) -> None:
-        """Registers all callbacks."""
-        for event in ("on_train_start", "on_train_epoch_start", "on_train_batch_end", "on_model_save", "on_fit_epoch_end"):
-            model.add_callback(event, getattr(self, event))
-
-    def on_train_start(self, trainer: Any) -> None:
-        """Data are loaded, the first step comes."""
-        self.reporter.start(trainer.epochs, trainer.start_epoch + 1)
-
-    def on_train_epoch_start(self, _trainer: Any) -> None:
-        """A new epoch."""
-        self.step, self.epoch_open = 0, True
-        self.reporter.phase("training")
-
-    def on_train_batch_end(self, trainer: Any) -> None:
-        """A step is done."""
-        self.step += 1
-        self.reporter.progress(
-            epoch=trainer.epoch + 1,
-            step=self.step,
-            steps=len(trainer.train_loader),
-            losses=trainer.label_loss_items(trainer.tloss),
-            lr=trainer.optimizer.param_groups[0]["lr"],
-            images=self.step * trainer.batch_size,
-            gpu_bytes=gpu_bytes(trainer.device),
-        )
-        if self.step == len(trainer.train_loader):
-            self.reporter.phase("validating")
-
-    def on_model_save(self, trainer: Any) -> None:
-        """A checkpoint was written; it is copied, since Ultralytics writes the next one into the same file."""
-        target = self.task.work / "checkpoint" / "last.pt"
-        target.parent.mkdir(exist_ok=True)
-        part = target.with_suffix(".part")
-        shutil.copyfile(trainer.last, part)
-        part.replace(target)
-        self.reporter.checkpoint(target, trainer.epoch + 1)
-
-    def on_fit_epoch_end(self, trainer: Any) -> None:
-        """An epoch with its validation is done; the last validation of all comes here too, and is none."""
-        if not self.epoch_open:
-            return
-        self.epoch_open, self.last_epoch = False, trainer.epoch + 1
-        told = {**trainer.label_loss_items(trainer.tloss), **(trainer.metrics or {})}
-        self.reporter.epoch_end(
-            epoch=self.last_epoch,
-            metrics=primary_first({name: value for name, value in told.items() if name.startswith("metrics/")}, self.primary),
-            losses={name: value for name, value in told.items() if name.startswith(("train/", "val/"))},
-            lr=trainer.optimizer.param_groups[0]["lr"],
-            images=len(trainer.train_loader.dataset),
-            gpu_bytes=gpu_bytes(trainer.device),
-        )
-
-
-def primary_first(metrics: dict[str, Any], primary: str) -> dict[str, Any]:
-    """The metrics with the one that chooses the best weights in front."""
-    return {name: metrics[name] for name in sorted(metrics, key=lambda name: (name != primary, name))}
-
-
-def gpu_bytes(device: Any) -> int | None:
-    """Memory in use on the GPU; None on a CPU."""
-    import torch
-
-    return torch.cuda.memory_reserved(device) if device.type == "cuda" else None
 
 
 def device_of(wanted: str) -> str:
@@ -161,16 +94,15 @@ def load_model(task: Assignment) -> Any:
     """The model to train: from the checkpoint of an earlier attempt, from uploaded weights, or from its architecture.
 
     Raises:
-        TrainingError: CHECKPOINT_INVALID, INVALID_MODEL.
+        TrainingError: CHECKPOINT_INVALID, MODEL_DATA_MISMATCH, INVALID_MODEL.
     """
-    from preflight import safe_weights
     from ultralytics import YOLO
 
     kind = task.dataset["task"]
-    if task.resume is not None:
-        return YOLO(str(safe_weights(task.resume)), task=kind)
-    if task.weights is not None:
-        return YOLO(str(safe_weights(task.weights)), task=kind)
+    given = task.resume or task.weights
+    if given is not None:
+        preflight.check_weights(task, given)
+        return YOLO(str(given), task=kind)
     try:
         return YOLO(f"{task.config['model']}.yaml", task=kind)
     except FileNotFoundError as error:
@@ -195,30 +127,52 @@ def finish(task: Assignment, folder: Path, metrics: dict[str, Any], epochs: int)
     task.reporter.result(primary_first(metrics, PRIMARY[task.dataset["task"]]), epochs)
 
 
+def share_through_files(task: Assignment) -> None:
+    """Hands images over in files where shared memory is too small for the workers."""
+    if task.config.get("sharing") == "file_system":
+        import torch.multiprocessing
+
+        torch.multiprocessing.set_sharing_strategy("file_system")
+
+
+def measure(task: Assignment, model: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """All epochs were done before the last attempt ended: only the measuring is left."""
+    weights = task.work / "run" / "weights"
+    weights.mkdir(parents=True, exist_ok=True)
+    stored = preflight.load_weights(task.resume) if task.resume is not None else {}
+    checkpoints.export(stored, weights / "best.pt", weights / "last.pt")
+    best = type(model)(str(weights / "best.pt"), task=task.dataset["task"])
+    found: dict[str, Any] = best.val(
+        data=given["data"], imgsz=given["imgsz"], batch=given["batch"], device=given["device"], project=str(task.work),
+        name="run", exist_ok=True,
+    ).results_dict  # fmt: skip
+    return found
+
+
 def train(task: Assignment) -> None:
     """Carries out one attempt."""
     prepare(task)
     task.reporter.phase("data")
+    share_through_files(task)
     device = device_of(task.config["device"])
-    model = load_model(task)
-    given = {**arguments(task, device), "data": data_of(task)}
-    told = Told(task)
-    told.attach(model)
+    model, plan = load_model(task), Plan.of(task.config)
+    given = {**arguments(task, plan, device), "data": data_of(task)}
+    workers = 0 if device == "cpu" else given["workers"]
+    preflight.check(task, model.model, plan, edge=given["imgsz"], workers=workers, device=device)
     if task.resume is not None and task.resume_epoch >= task.config["epochs"]:
-        # All epochs were done before the last attempt ended: only the measuring is left.
-        metrics = model.val(data=given["data"], imgsz=given["imgsz"], batch=given["batch"], device=device).results_dict
-        weights = task.work / "run" / "weights"
-        weights.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(task.resume, weights / "best.pt")
-        epochs = task.resume_epoch
+        metrics, epochs = measure(task, model, given), task.resume_epoch
     else:
+        told = Told(task)
+        told.attach(model)
         resume = {"resume": str(task.resume)} if task.resume is not None else {}
-        model.train(**given, **resume)
-        metrics = model.trainer.metrics
-        epochs = told.last_epoch
+        base = model.task_map[model.task]["trainer"]
+        trainer = watched(base, plan, task.work / "checkpoint" / "last.pt", lambda: task.reporter.phase_name)
+        model.train(trainer=trainer, **given, **resume)
+        metrics, epochs = model.trainer.metrics, told.last_epoch
     kept = {name: value for name, value in metrics.items() if name.startswith("metrics/")}
     finish(task, task.work / "run", kept, epochs)
 
 
 if __name__ == "__main__":
+    spread(__file__)
     run(train, describe)

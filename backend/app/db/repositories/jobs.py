@@ -69,8 +69,9 @@ async def attempts_of(session: AsyncSession, job_id: str) -> Sequence[Attempt]:
 
 
 async def active_attempts(session: AsyncSession) -> Sequence[Attempt]:
-    """Attempts that have not ended."""
-    return (await session.scalars(select(Attempt).where(Attempt.status.in_(ATTEMPT_ACTIVE)))).all()
+    """Attempts that have not ended, oldest first."""
+    query = select(Attempt).where(Attempt.status.in_(ATTEMPT_ACTIVE)).order_by(Attempt.created_at, Attempt.number)
+    return (await session.scalars(query)).all()
 
 
 async def active_jobs(session: AsyncSession, *statuses: str) -> Sequence[Job]:

@@ -69,7 +69,15 @@ def clock() -> Clock:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home", token=TOKEN, agent_secret=SECRET, database_url=None, storage_url=None)
+    return Settings(
+        home=tmp_path / "home",
+        token=TOKEN,
+        agent_secret=SECRET,
+        database_url=None,
+        storage_url=None,
+        # Tests look again as soon as they can; the limit has tests of its own.
+        rate_limit="1000000/minute",
+    )
 
 
 @pytest.fixture

@@ -212,6 +212,8 @@ def storage_errors(operation: str, key: str) -> Iterator[None]:
     try:
         yield
     except (exceptions.NotFoundError, FileNotFoundError) as error:
+        if "NoSuchBucket" in str(error):  # a wrong setting, not a missing object
+            raise StorageError(operation, "storage", key, error) from error
         raise PlatformError.from_code(
             "NOT_FOUND", {"resource_type": "object", "resource_id": key.rsplit("/", 1)[-1]}, cause=error
         ) from error

@@ -165,3 +165,31 @@ def test_whatever_the_facts_a_configuration_takes_every_patch(code: str, facts: 
         assert (fix.applicability == "manual") == (not fix.patch)
         known = [step for step in fix.patch if step["path"].lstrip("/") in TrainingConfig.model_fields]
         applied(Fix(fix.id, fix.label, fix.applicability, tuple(known)))
+
+
+@pytest.mark.parametrize(
+    ("batch", "smaller", "pieces"),
+    [(32, 16, 2), (15, 5, 3), (9, 3, 3), (7, 3, 2), (3, 1, 3), (2, 1, 2), (65_536, 32_768, 2)],
+)
+def test_a_smaller_batch_makes_up_the_old_one_wherever_it_can_be_divided(batch: int, smaller: int, pieces: int) -> None:
+    (fix, *_) = fixes_for("CUDA_OOM", {"batch_size": batch, "accumulate": 1})
+    assert [step["value"] for step in fix.patch] == [smaller, pieces]
+
+
+def test_memory_that_ran_out_in_validation_shrinks_the_validation_batch_alone() -> None:
+    facts = {"batch_size": 32, "accumulate": 1, "image_size": 640, "phase": "validating"}
+    fix = offered("CUDA_OOM", **facts)["halve-val-batch"]
+    assert (applied(fix).val_batch_size, applied(fix).batch_size, fix.label) == (32, 32, "Validation batch 64 → 32")
+    assert offered("CUDA_OOM", **facts, val_batch_size=8)["halve-val-batch"].patch[0]["value"] == 4
+    assert "halve-val-batch" not in offered("CUDA_OOM", **facts, val_batch_size=1)
+
+
+def test_full_shared_memory_is_met_by_fewer_workers_then_by_files() -> None:
+    found = offered("SHM_EXHAUSTED", workers=8, sharing="file_descriptor")
+    assert list(found) == ["fewer-workers", "share-files", "no-workers", "larger-shm"]
+    assert applied(found["share-files"]).sharing == "file_system"
+
+
+def test_a_lower_rate_keeps_the_optimizer_that_the_framework_has_chosen() -> None:
+    changed = applied(offered("TRAINING_DIVERGED", lr0=0.01, optimizer="auto")["lower-rate"])
+    assert (changed.lr0, changed.settings) == (0.001, {"optimizer": "auto"})

@@ -18,6 +18,7 @@ LIKENESS = 0.5
 LIMITS: dict[str, tuple[float, float]] = {
     "/batch_size": (1, 65_536),
     "/accumulate": (1, 65_536),
+    "/val_batch_size": (1, 131_072),
     "/image_size": (8, 8192),
     "/lr0": (1e-12, 1),
     "/workers": (0, 128),
@@ -61,16 +62,34 @@ def _number(facts: Facts, name: str) -> float | None:
     return value if usable and isinstance(value, int | float) else None
 
 
+def _smaller_batch(batch: int) -> tuple[int, int]:
+    """A batch of about half the size, and by how many of it the old one is made up; exactly, where it can be divided."""
+    exact = next((size for size in range(batch // 2, max(1, batch // 4) - 1, -1) if batch % size == 0), None)
+    return (exact, batch // exact) if exact is not None else (batch // 2, 2)
+
+
 def _halved(facts: Facts) -> list[Fix]:
-    """Half the batch; where steps are accumulated, twice as many, so that the effective batch stays."""
+    """Half the batch; where steps are accumulated, twice as many, so that the effective batch stays.
+
+    Where validation ran out of memory, its batch is halved and the training's stays.
+    """
     batch, accumulate = _number(facts, "batch_size"), _number(facts, "accumulate")
+    if facts.get("phase") == "validating":
+        return _halved_validation(_number(facts, "val_batch_size") or 2 * (batch or 0))
     if batch is None or batch < 2:
         return []
-    half = int(batch) // 2
+    half, pieces = _smaller_batch(int(batch))
     patch = [{"op": "add", "path": "/batch_size", "value": half}]
     if accumulate is not None and accumulate >= 1:
-        patch.append({"op": "add", "path": "/accumulate", "value": int(accumulate) * 2})
+        patch.append({"op": "add", "path": "/accumulate", "value": int(accumulate) * pieces})
     return [Fix("halve-batch", f"Batch size {int(batch)} → {half}", "safe", tuple(patch))]
+
+
+def _halved_validation(batch: float) -> list[Fix]:
+    if batch < 2:
+        return []
+    half = int(batch) // 2
+    return [set_field("halve-val-batch", f"Validation batch {int(batch)} → {half}", "/val_batch_size", half)]
 
 
 def _smaller_images(facts: Facts) -> list[Fix]:
@@ -104,7 +123,13 @@ def _no_workers(facts: Facts) -> list[Fix]:
 
 
 def _shared_memory(facts: Facts) -> list[Fix]:
-    return [*_no_workers(facts), Fix("larger-shm", "Give the training machine a larger /dev/shm", "manual")]
+    workers, found = _number(facts, "workers"), []
+    if workers is not None and workers >= 2:
+        label = f"Loader workers {int(workers)} → {int(workers) // 2}"
+        found.append(set_field("fewer-workers", label, "/workers", int(workers) // 2))
+    if facts.get("sharing") == "file_descriptor" and workers != 0:
+        found.append(set_field("share-files", "Hand images over in files", "/sharing", "file_system"))
+    return [*found, *_no_workers(facts), Fix("larger-shm", "Give the training machine a larger /dev/shm", "manual")]
 
 
 def _disk(_facts: Facts) -> list[Fix]:
@@ -117,7 +142,11 @@ def _lower_rate(facts: Facts) -> list[Fix]:
         return _default_rate()
     lower = float(f"{(rate or DEFAULT_RATE) * LOWER_RATE:.3g}")
     before = f"{rate:g}" if rate else "the default"
-    return [set_field("lower-rate", f"Learning rate {before} → {lower:g}", "/lr0", lower, "review")]
+    patch: list[dict[str, Any]] = [{"op": "add", "path": "/lr0", "value": lower}]
+    if facts.get("optimizer"):
+        # Chosen by the framework; with a rate of one's own it would take another.
+        patch.append({"op": "add", "path": "/settings/optimizer", "value": facts["optimizer"]})
+    return [Fix("lower-rate", f"Learning rate {before} → {lower:g}", "review", tuple(patch))]
 
 
 def _default_rate() -> list[Fix]:

@@ -24,12 +24,24 @@ class TrainingConfig(BaseModel):
     framework: str = Field(default="ultralytics", min_length=1, max_length=40)
     name: str | None = Field(default=None, max_length=120, description="A label of your own")
     epochs: int = Field(default=100, ge=1, le=100_000)
-    batch_size: int = Field(default=16, ge=1, le=65_536, description="Images in a step")
+    batch_size: int = Field(default=16, ge=1, le=65_536, description="Images that are in memory at once")
+    accumulate: int = Field(
+        default=1,
+        ge=1,
+        le=65_536,
+        description="Pieces of a step: batch_size x accumulate is the effective batch, whose gradients are gathered",
+    )
+    val_batch_size: int | None = Field(
+        default=None, ge=1, le=131_072, description="Images in a validation step; null takes twice the batch size"
+    )
     image_size: int | None = Field(
         default=None, ge=8, le=8192, description="Edge in pixels; null takes the framework's value for the task"
     )
     lr0: float | None = Field(default=None, gt=0, le=1, description="First learning rate; null takes the framework's")
     workers: int | None = Field(default=None, ge=0, le=128, description="Processes that load images")
+    sharing: Literal["file_descriptor", "file_system"] = Field(
+        default="file_descriptor", description="How loader processes hand images over: in shared memory, or in files"
+    )
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     device: str = Field(default="auto", max_length=40, description="auto, cpu, or GPU numbers such as 0 or 0,1")
     patience: int | None = Field(default=None, ge=0, description="Epochs without progress before stopping early")

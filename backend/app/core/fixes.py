@@ -64,7 +64,7 @@ def _number(facts: Facts, name: str) -> float | None:
 
 def _smaller_batch(batch: int) -> tuple[int, int]:
     """A batch of about half the size, and by how many of it the old one is made up; exactly, where it can be divided."""
-    exact = next((size for size in range(batch // 2, max(1, batch // 4) - 1, -1) if batch % size == 0), None)
+    exact = next((size for size in range(batch // 2, -(-batch // 4) - 1, -1) if batch % size == 0), None)
     return (exact, batch // exact) if exact is not None else (batch // 2, 2)
 
 

@@ -17,6 +17,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "docs" / "errors"
 HEADINGS = ("Meaning", "Causes", "How to tell", "Fixes", "Example")
 SHOWN = ("code", "message", "suggested_action", "entity", "evidence", "fixes")
 TIME, TRACE_ID = "2026-11-23T16:20:31.123Z", "4bf92f3577b34da6a3ce929d0e0e4736"
+LINE = 110
 _FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -66,7 +67,7 @@ def diagnosis_example(code: str, text: str) -> str:
     if found["code"] != code:
         message = f"the example of {code}.md is diagnosed as {found['code']}: {found['evidence']}"
         raise PageError(message)
-    return _json({key: found[key] for key in SHOWN})
+    return _json({key: found[key] for key in SHOWN}) + "\n"
 
 
 def error_example(code: str, body: str) -> str:
@@ -75,19 +76,22 @@ def error_example(code: str, body: str) -> str:
     errors = [FieldError(**item) for item in given.get("errors", ())]
     params = given["params"]
     error = PlatformError.from_code(code, params, errors=errors, fixes=fixes_for(code, params))
-    return _json({"error": public(error, at=TIME, trace_id=TRACE_ID)})
+    return _json({"error": public(error, at=TIME, trace_id=TRACE_ID)}) + "\n"
 
 
-def _json(value: Any) -> str:
-    """JSON as a person reads it: lists and objects without further ones inside stand on one line."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    return re.sub(r"([\[{])\n\s+([^\[\]{}]*?)\n\s+([\]}])", _on_one_line, text) + "\n"
-
-
-def _on_one_line(match: re.Match[str]) -> str:
-    inside = re.sub(r"\n\s+", " ", match[2])
-    whole = f"{match[1]}{inside}{match[3]}"
-    return whole if len(whole) <= 110 else match[0]
+def _json(value: Any, indent: int = 0, *, whole: bool = True) -> str:
+    """JSON as a person reads it: what fits on a line stands on one."""
+    flat = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict | list) or not value or (not whole and indent + len(flat) <= LINE):
+        return flat
+    inner = " " * (indent + 2)
+    parts = (
+        [f"{inner}{json.dumps(key)}: {_json(item, indent + 2, whole=False)}" for key, item in value.items()]
+        if isinstance(value, dict)
+        else [f"{inner}{_json(item, indent + 2, whole=False)}" for item in value]
+    )
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    return opening + "\n" + ",\n".join(parts) + f"\n{' ' * indent}{closing}"
 
 
 def refreshed(code: str, text: str) -> str:
@@ -119,7 +123,7 @@ def index() -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for row in REGISTRY.values():
-        link = f"[{row.code}](/errors/{row.code})"
+        link = f"[{row.code}]({row.code}.md)"
         cells = (link, row.title, row.type, row.severity, row.causer, row.reaction, str(row.http or "–"))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, ""])

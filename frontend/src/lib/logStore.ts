@@ -20,7 +20,7 @@ const ESCAPE = String.fromCharCode(27);
 const CODES = new RegExp(`${ESCAPE}\\[[0-9;?]*[A-Za-z]|${ESCAPE}\\][^\\u0007]*\\u0007`, "g");
 const ERROR =
   /\b(error|exception|traceback|fatal|critical|killed|out of memory|core dumped)\b|error:|Error\b/i;
-const WARNING = /\bwarn(ing)?\b/i;
+const WARNING = /warning\b|\bwarn\b/i;
 
 export function level(text: string): Level {
   if (ERROR.test(text)) return "error";

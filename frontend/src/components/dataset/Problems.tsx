@@ -19,7 +19,8 @@ export function Problems({ report }: { report: DatasetReport }) {
               href={`#problem-${group.problem}`}
               className={`inline-flex items-center gap-1.5 rounded-full px-2.5 py-0.5 text-[13px] no-underline hover:underline ${group.severity === "error" ? "bg-bad-ground text-bad" : "bg-warn-ground text-warn"}`}
             >
-              <Sign group={group} /> {group.title}: {group.count.toLocaleString("en")}
+              <Sign group={group} />
+              {group.title}: {group.count.toLocaleString("en")}
             </a>
           </li>
         ))}

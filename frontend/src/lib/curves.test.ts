@@ -1,0 +1,66 @@
+import { describe, expect, it } from "vitest";
+import type { EpochFigures, Figure } from "../generated/api";
+import { merged, panels, resumptions, spoken } from "./curves";
+
+const epoch = (number: number, loss: Figure, attempt = 1): EpochFigures => ({
+  attempt,
+  epoch: number,
+  epochs: 10,
+  losses: { "train/box_loss": loss, "val/box_loss": loss, "train/cls_loss": loss },
+  metrics: { "metrics/mAP50(B)": 0.5 },
+  lr: null,
+  images_per_s: null,
+  memory: null,
+  at: "",
+});
+
+describe("curves", () => {
+  it("puts train and validation of one term into one panel, and each term into its own", () => {
+    const found = panels([epoch(1, 1)]);
+    expect(found.map((panel) => [panel.title, panel.lines.map((line) => line.name)])).toEqual([
+      ["MAP50", ["metrics/mAP50(B)"]],
+      ["Box loss", ["train/box_loss", "val/box_loss"]],
+      ["Cls loss", ["train/cls_loss"]],
+    ]);
+  });
+
+  it("counts the figures of the later attempt where an epoch was done again", () => {
+    const all = [epoch(1, 1), epoch(2, 2), epoch(2, 5, 2), epoch(3, 3, 2)];
+    expect(merged(all).map((item) => [item.epoch, item.attempt])).toEqual([
+      [1, 1],
+      [2, 2],
+      [3, 2],
+    ]);
+    expect(resumptions(all)).toEqual([{ attempt: 2, epoch: 2 }]);
+  });
+
+  it("leaves a gap where a value is not finite, and says in which epoch", () => {
+    const loss = panels([epoch(1, 1), epoch(2, "nan"), epoch(3, "inf")]).find(
+      (panel) => panel.title === "Box loss",
+    );
+    expect(loss?.lines[0]?.points).toEqual([1, null, null]);
+    expect(loss?.notFinite).toBe(2);
+  });
+
+  it("shows the epoch under way where it stands", () => {
+    const progress = { epoch: 2, epochs: 10, step: 1, steps: 4, losses: { "train/box_loss": 0.7 } };
+    const loss = panels([epoch(1, 1)], progress).find((panel) => panel.title === "Box loss");
+    expect(loss?.x).toEqual([1, 1.25]);
+    expect(loss?.lines.map((line) => line.points)).toEqual([
+      [1, 0.7],
+      [1, null],
+    ]);
+  });
+
+  it("has curves from the first steps on", () => {
+    expect(panels([], { epoch: 1, epochs: 3, step: 1, steps: 2, losses: { "train/loss": 2 } })[0]?.x).toEqual(
+      [0.5],
+    );
+    expect(panels([], null)).toEqual([]);
+  });
+
+  it("says a curve in words", () => {
+    const loss = panels([epoch(1, 2), epoch(2, 0.51234)]).find((panel) => panel.title === "Cls loss");
+    expect(loss && spoken(loss)).toBe("Cls loss over 2 epochs: train/cls loss from 2 to 0.512");
+  });
+});

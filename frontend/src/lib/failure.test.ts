@@ -1,0 +1,54 @@
+import { describe, expect, it } from "vitest";
+import { attempt, job, publicError } from "../test-data";
+import { decisive, exitText, impact } from "./failure";
+import { supportText } from "./support";
+
+describe("a failed job", () => {
+  it("says that a refusal has cost nothing", () => {
+    expect(impact(job(), [], [])).toEqual([expect.stringContaining("refused before it started")]);
+  });
+
+  it("adds up what attempts have cost", () => {
+    const two = [attempt({ epoch: 3 }), attempt({ attempt: 2, epoch: 5 })];
+    expect(impact(job(), two, [])[0]).toBe("5 of 10 epochs were done in 2 attempts, 2:00 of training.");
+  });
+
+  it("is explained by its last diagnosed attempt", () => {
+    const found = decisive([attempt(), attempt({ attempt: 2 }), attempt({ attempt: 3, diagnosis: null })]);
+    expect(found?.attempt).toBe(2);
+  });
+
+  it.each([
+    [{ code: null, signal: 9 }, "ended by signal 9 (SIGKILL)"],
+    [{ code: 10, signal: null }, "exit code 10"],
+    [null, null],
+  ])("reads the end %o as %s", (exit, text) => {
+    expect(exitText(exit)).toBe(text);
+  });
+});
+
+it("writes a failed job down for support: code, trace, attempts, evidence, configuration, log", () => {
+  const failed = job({ status: "failed", error: publicError() });
+  const log = [
+    { kind: "line" as const, text: "CUDA out of memory" },
+    { kind: "gap" as const, text: "512" },
+  ];
+  const text = supportText(
+    failed,
+    [attempt({ diagnosis: { code: "CUDA_OOM", confidence: 0.6, entity: "cuda:0", evidence: ["a `b`"] } })],
+    log,
+    "0.1.0",
+  );
+  for (const part of [
+    "## J-1: mlp-small on digits",
+    "### CUDA_OOM: GPU memory exhausted",
+    "Trace id: 4bf92f3577b34da6a3ce929d0e0e4736",
+    "### Attempt 1: failed",
+    "likely CUDA_OOM (60 %), cuda:0",
+    "`a 'b'`",
+    '"batch_size": 32',
+    "CUDA out of memory",
+    "512 bytes missing",
+  ])
+    expect(text).toContain(part);
+});

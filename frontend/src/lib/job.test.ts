@@ -1,0 +1,57 @@
+import { describe, expect, it } from "vitest";
+import { job } from "../test-data";
+import { changes, differences, patched, share, silence, valueText } from "./job";
+
+const { config } = job();
+
+describe("changes of a configuration", () => {
+  it("names what a patch changes, before and after, and nothing that stays", () => {
+    const patch = [
+      { op: "add" as const, path: "/batch_size", value: 16 },
+      { op: "replace" as const, path: "/epochs", value: 10 },
+      { op: "add" as const, path: "/settings/mixup", value: 0.1 },
+    ];
+    expect(changes(config, patch)).toEqual([
+      { path: "batch_size", before: 32, after: 16 },
+      { path: "settings.mixup", before: undefined, after: 0.1 },
+    ]);
+    expect(patched(config, patch)).toMatchObject({ batch_size: 16, settings: { mixup: 0.1 } });
+    expect(config.settings).toEqual({});
+  });
+
+  it("reads escaped pointers", () => {
+    expect(patched({ settings: {} }, [{ op: "add", path: "/settings/a~1b~0c", value: 1 }])).toEqual({
+      settings: { "a/b~c": 1 },
+    });
+  });
+
+  it("compares nested settings key by key", () => {
+    const after = { ...config, settings: { mosaic: 0 }, lr0: 0.001 };
+    expect(differences(config, after).map((change) => change.path)).toEqual(["lr0", "settings.mosaic"]);
+  });
+
+  it.each([
+    [null, "not set"],
+    [undefined, "not set"],
+    [true, "yes"],
+    [0, "0"],
+  ])("reads %s as %s", (value, text) => {
+    expect(valueText(value)).toBe(text);
+  });
+});
+
+describe("how a job stands", () => {
+  it("knows how much is done within an epoch", () => {
+    expect(share(job({ progress: { epoch: 3, epochs: 10, step: 1, steps: 2 } }))).toBe(0.25);
+    expect(share(job())).toBeNull();
+    expect(share(job({ status: "succeeded" }))).toBe(1);
+  });
+
+  it("calls only an open job silent", () => {
+    const heard = "2026-11-23T12:00:00.000Z";
+    const later = Date.parse(heard) + 42_000;
+    expect(silence("running", heard, later)).toBe(42);
+    expect(silence("failed", heard, later)).toBeNull();
+    expect(silence("running", null, later)).toBeNull();
+  });
+});

@@ -1,0 +1,122 @@
+// What tests share: whole objects, of which a test names only what it is about.
+
+import type { Attempt, DatasetReport, Job, PublicError } from "./generated/api";
+
+export function publicError(some: Partial<PublicError> = {}): PublicError {
+  return {
+    type: "system_error",
+    severity: "high",
+    message: "Training failed due to insufficient GPU memory.",
+    suggested_action: "Try reducing batch size (currently 32) or use a smaller model.",
+    timestamp: "2026-11-23T16:20:31.123Z",
+    trace_id: "4bf92f3577b34da6a3ce929d0e0e4736",
+    code: "CUDA_OOM",
+    title: "GPU memory exhausted",
+    retryable: false,
+    retry_after: null,
+    params: {},
+    errors: [],
+    fixes: [],
+    doc_url: "/errors/CUDA_OOM",
+    attempts_url: null,
+    ...some,
+  };
+}
+
+export const halveBatch = {
+  id: "halve-batch",
+  label: "Batch size 32 → 16",
+  applicability: "safe" as const,
+  patch: [{ op: "add" as const, path: "/batch_size", value: 16 }],
+};
+
+export function job(some: Partial<Job> = {}): Job {
+  return {
+    job_id: "J-1",
+    name: null,
+    status: "running",
+    framework: "sklearn",
+    model: "mlp-small",
+    task: "classify",
+    dataset_id: "digits",
+    config: {
+      model: "mlp-small",
+      dataset_id: "digits",
+      framework: "sklearn",
+      name: null,
+      epochs: 10,
+      batch_size: 32,
+      image_size: 16,
+      lr0: null,
+      workers: null,
+      seed: 0,
+      device: "auto",
+      patience: null,
+      max_duration_s: null,
+      settings: {},
+      exclude_invalid_files: false,
+      val_fraction: null,
+      weights_id: null,
+    },
+    created_at: "2026-11-23T12:00:00.000Z",
+    started_at: "2026-11-23T12:00:01.000Z",
+    finished_at: null,
+    attempt: 1,
+    progress: null,
+    result: null,
+    error: null,
+    retry_at: null,
+    heard_at: null,
+    retry_of: null,
+    retried_as: null,
+    last_seq: 5,
+    ...some,
+  };
+}
+
+export function attempt(some: Partial<Attempt> = {}): Attempt {
+  return {
+    attempt: 1,
+    status: "failed",
+    agent_id: "agent-1",
+    config: job().config,
+    epoch: 3,
+    created_at: "2026-11-23T12:00:00.000Z",
+    started_at: "2026-11-23T12:00:01.000Z",
+    finished_at: "2026-11-23T12:01:01.000Z",
+    wait_s: null,
+    exit: { code: null, signal: 9 },
+    error: null,
+    diagnosis: {
+      code: "CUDA_OOM",
+      confidence: 0.95,
+      entity: null,
+      evidence: ["torch.OutOfMemoryError: CUDA out of memory"],
+    },
+    decision: null,
+    ...some,
+  };
+}
+
+export function report(some: Partial<DatasetReport> = {}): DatasetReport {
+  return {
+    dataset_id: "digits-broken",
+    name: "digits-broken",
+    status: "invalid",
+    task: "classify",
+    format: "imagefolder",
+    classes: ["0", "1"],
+    counts: { train: 400, val: 224, test: 0 },
+    files: 624,
+    bytes: 413917,
+    problems: [],
+    errors: 0,
+    warnings: 0,
+    excludable: null,
+    error: null,
+    created_at: "2026-11-23T12:00:00.000Z",
+    fixes: [],
+    why_not_excludable: null,
+    ...some,
+  };
+}

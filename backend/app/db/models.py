@@ -124,6 +124,9 @@ class Attempt(Base):
     epoch: Mapped[int | None]
     """Last finished epoch."""
     checkpoint: Mapped[Json | None]
+    """The newest that it left."""
+    resumed_from: Mapped[Json | None]
+    """The checkpoint that it began with: attempt, name, epoch, sha256."""
     evidence: Mapped[Json | None]
     diagnosis: Mapped[Json | None]
     history: Mapped[Json | None]
@@ -139,6 +142,20 @@ class Attempt(Base):
     last_step_at: Mapped[datetime | None]
 
     __table_args__ = (Index("ix_job_attempts_status", "status"),)
+
+
+class SafeBatch(Base):
+    """A batch that fitted into memory after a larger one had not, by what memory depends on."""
+
+    __tablename__ = "safe_batches"
+    framework: Mapped[str] = mapped_column(String(40), primary_key=True)
+    model: Mapped[str] = mapped_column(String(120), primary_key=True)
+    image_size: Mapped[int] = mapped_column(primary_key=True)
+    device: Mapped[str] = mapped_column(String(120), primary_key=True)
+    batch_size: Mapped[int]
+    val_batch_size: Mapped[int | None]
+    job_id: Mapped[str] = mapped_column(String(20))
+    updated_at: Mapped[datetime]
 
 
 class JobEvent(Base):

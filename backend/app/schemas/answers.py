@@ -103,6 +103,23 @@ class ShownDecision(BaseModel):
     reason: str | None
     patch: list[PatchStep] | None
     wait_s: float | None
+    budget: str | None = Field(description="Whose budget of retries it draws on: user, platform or preemption")
+
+
+class ShownHistory(BaseModel):
+    """How an attempt's failure compares with those before it; progress null means unknown."""
+
+    same_failure: bool | None
+    same_entity: bool | None
+    progress: bool | None
+    best_epoch: int | None
+
+
+class ResumedFrom(BaseModel):
+    """The checkpoint that an attempt began with."""
+
+    attempt: int
+    epoch: int
 
 
 class AttemptView(BaseModel):
@@ -116,10 +133,13 @@ class AttemptView(BaseModel):
     created_at: Stamp
     started_at: Stamp | None
     finished_at: Stamp | None
+    seconds: float | None = Field(description="How long it ran")
     wait_s: float | None
+    resumed_from: ResumedFrom | None
     exit: Exit | None
     error: PublicError | None
     diagnosis: ShownDiagnosis | None
+    history: ShownHistory | None
     decision: ShownDecision | None
 
 

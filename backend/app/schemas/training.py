@@ -80,10 +80,21 @@ class JobCreated(BaseModel):
     job_id: str
 
 
+class SafeBatchView(BaseModel):
+    """A batch that fitted where a larger one had not; `accumulate` keeps the effective batch of the configuration."""
+
+    device: str
+    batch_size: int
+    val_batch_size: int | None
+    accumulate: int
+    job_id: str = Field(description="The job that found it out")
+
+
 class ValidationAnswer(BaseModel):
     """What a dry run found: everything wrong at once, and the configuration as it would run."""
 
     valid: bool
     errors: list[PublicError]
     warnings: list[PublicError]
+    safe_batch: SafeBatchView | None = Field(description="Where the batch is known to be too large for a device")
     config: dict[str, Any] | None

@@ -22,6 +22,7 @@ from app.db.states import JOB_ACTIVE, JOB_FINAL, JOB_STATES, transition
 from app.schemas.training import RetryRequest, TrainingConfig
 from app.services.config_check import check_config, effective_config, task_error
 from app.services.datasets import DatasetService
+from app.services.safe_batch import safe_batch, too_large
 from app.services.verdicts import cancel_job, fail_job
 from app.services.views import error_again, shown_error
 
@@ -137,10 +138,14 @@ class TrainingService:
         warnings = []
         if not known:
             warnings.append(public(PlatformError.from_code("TRAINER_UNREACHABLE")))
+        safe = await self.db.read(lambda session: safe_batch(session, values))
+        if safe is not None:
+            warnings.append(too_large(values, safe))
         return {
             "valid": not errors,
             "errors": [public(error) for error in errors],
             "warnings": warnings,
+            "safe_batch": safe,
             "config": {**values, "task": task},
         }
 

@@ -16,6 +16,7 @@ from app.db.session import Database, utcnow
 from app.db.states import ATTEMPT_FINAL, ATTEMPT_STATES, JOB_FINAL, JOB_STATES, transition
 from app.schemas.wire import AgentReport, Progress, TrainingUpdate
 from app.services.evidence import keep_log
+from app.services.safe_batch import remember_batch
 from app.services.verdicts import cancel_attempt, end_attempt, fail_attempt
 from app.services.views import stamp
 
@@ -132,6 +133,7 @@ class UpdateService:
             attempt.status = transition(ATTEMPT_STATES, attempt.status, "succeeded")
             attempt.finished_at = at
             end_attempt(session, job, attempt, update.result, at)
+            await remember_batch(session, job, attempt, at)
         elif update.status == "cancelled" or job.status == "cancelling":
             await cancel_attempt(session, job, attempt, update.evidence, at)
         else:

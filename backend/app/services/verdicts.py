@@ -16,12 +16,14 @@ from app.db.states import ATTEMPT_ACTIVE, ATTEMPT_STATES, JOB_STATES, transition
 from app.diagnosis.diagnose import diagnose
 from app.diagnosis.evidence import Diagnosis, Evidence
 from app.diagnosis.history import AttemptRecord
-from app.diagnosis.recovery import Decision, decide
+from app.diagnosis.recovery import Decision, Failure, decide
 from app.schemas.wire import Result
 from app.services.evidence import row_form
 from app.services.views import shown_error, stamp, stored_error
 
 logger = get_logger(__name__)
+UNHEARD = ("TRAINER_LOST", "TRAINER_UNREACHABLE")
+"""Ends of which not everything can have been told."""
 
 
 def _close(session: AsyncSession, job: Job, status: str, at: datetime, body: dict[str, Any]) -> None:
@@ -94,14 +96,22 @@ async def fail_attempt(
 ) -> None:
     """Ends an attempt as failed and does what the decision says: another attempt, or the end of the job."""
     past = [record_of(row) for row in await jobs.attempts_of(session, job.id) if row.number < attempt.number]
-    diagnosis = diagnose(Evidence.from_dict(evidence, config=attempt.config))
-    decision = decide(diagnosis, past, attempt.config, epoch_reached=attempt.epoch, rng=rng)
+    config = {**attempt.config, "phase": phase_of(job, evidence)}
+    diagnosis = diagnose(Evidence.from_dict(evidence, config=config))
+    failure = Failure(
+        diagnosis,
+        epochs_of(attempt),
+        exact=diagnosis.code not in UNHEARD,
+        agent_id=attempt.agent_id,
+        resumed=attempt.resumed_from is not None,
+    )
+    history, decision = decide(failure, past, attempt.config, rng=rng)
     error = error_of(diagnosis, attempt.config)
     attempt.status = transition(ATTEMPT_STATES, attempt.status, "failed")
     attempt.finished_at = at
     attempt.evidence, attempt.diagnosis = row_form(evidence), diagnosis.to_dict()
     attempt.decision = decision.to_dict()
-    attempt.history = {"considered": [record.number for record in past]}
+    attempt.history = {"considered": [record.number for record in past], **history.to_dict()}
     attempt.error = stored_error(error, at, get_trace_id())
     if job.status == "cancelling":
         await cancel_job(session, job, at)
@@ -124,6 +134,21 @@ def _try_again(session: AsyncSession, job: Job, attempt: Attempt, decision: Deci
     logger.info("attempt failed, will be tried again", job_id=job.id, attempt=attempt.number, reason=decision.reason)
 
 
+def phase_of(job: Job, evidence: dict[str, Any]) -> str | None:
+    """What the training was doing, by its own account or, where it was killed, by the last that was heard."""
+    where = evidence.get("where")
+    told = where.get("phase") if isinstance(where, dict) else None
+    return told or (job.progress or {}).get("phase")
+
+
+def epochs_of(attempt: Attempt) -> int | None:
+    """Epochs that are known to be finished at an attempt's end, earlier attempts' included; None where it never spoke."""
+    known = [epoch for epoch in (attempt.epoch, (attempt.resumed_from or {}).get("epoch")) if epoch is not None]
+    if known:
+        return max(known)
+    return 0 if attempt.started_at is not None else None
+
+
 def record_of(attempt: Attempt) -> AttemptRecord:
     """What the decision needs to know of an attempt that has ended."""
     diagnosis, decision = attempt.diagnosis or {}, attempt.decision or {}
@@ -132,7 +157,7 @@ def record_of(attempt: Attempt) -> AttemptRecord:
         code=diagnosis.get("code"),
         fingerprint=diagnosis.get("fingerprint"),
         entity=diagnosis.get("entity"),
-        epoch_reached=attempt.epoch,
+        epoch_reached=epochs_of(attempt),
         action=decision.get("action"),
         agent_id=attempt.agent_id,
     )

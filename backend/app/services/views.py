@@ -76,11 +76,19 @@ def _exit(evidence: dict[str, Any] | None) -> dict[str, Any] | None:
     return {"code": evidence.get("exit_code"), "signal": evidence.get("signal")}
 
 
+def seconds_of(attempt: Attempt) -> float | None:
+    """How long an attempt ran; None where it never did or has not ended."""
+    if attempt.started_at is None or attempt.finished_at is None:
+        return None
+    return round(max(0.0, (attempt.finished_at - attempt.started_at).total_seconds()), 3)
+
+
 def attempt_view(attempt: Attempt) -> dict[str, Any]:
     """An attempt with what explains how it ended."""
     diagnosis = attempt.diagnosis
     shown = ("code", "confidence", "entity", "evidence", "fingerprint")
-    decided = ("action", "reason", "patch", "wait_s")
+    compared = ("same_failure", "same_entity", "progress", "best_epoch")
+    decided = ("action", "reason", "patch", "wait_s", "budget")
     return {
         "attempt": attempt.number,
         "status": attempt.status,
@@ -90,11 +98,14 @@ def attempt_view(attempt: Attempt) -> dict[str, Any]:
         "created_at": stamp(attempt.created_at),
         "started_at": stamp(attempt.started_at),
         "finished_at": stamp(attempt.finished_at),
+        "seconds": seconds_of(attempt),
         "wait_s": attempt.wait_s,
+        "resumed_from": {key: attempt.resumed_from[key] for key in ("attempt", "epoch")} if attempt.resumed_from else None,
         "exit": _exit(attempt.evidence),
         "error": shown_error(attempt.error),
         # Evidence is lines of the training's own log; what looks like a secret in them is not shown.
         "diagnosis": redact({key: diagnosis.get(key) for key in shown}) if diagnosis else None,
+        "history": {key: attempt.history.get(key) for key in compared} if attempt.history else None,
         "decision": {key: attempt.decision.get(key) for key in decided} if attempt.decision else None,
     }
 

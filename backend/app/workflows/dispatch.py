@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.clients.trainer import TrainerClient
 from app.core.errors import PlatformError
 from app.core.logging import get_logger
+from app.core.timing import deadline
 from app.core.tracing import get_trace_id
 from app.db.models import Agent, Attempt, Job
 from app.db.repositories import agents, jobs
@@ -39,10 +41,11 @@ class Dispatcher:
     clock: Callable[[], datetime]
     rng: random.Random
 
-    async def dispatch(self, job_id: str) -> PlatformError | None:
+    async def dispatch(self, job_id: str, seconds: float | None = None) -> PlatformError | None:
         """Starts a queued job's next attempt where an agent is free; what kept it from that, None where nothing did.
 
-        A job that waits for a free agent is fine and gives None.
+        A job that waits for a free agent is fine and gives None. `seconds` bounds the call to the agent with its retries,
+        for a caller who waits for the answer.
         """
         job = await self.db.read(lambda session: jobs.get_job(session, job_id))
         if job.status == "queued" and job.attempt == 0:
@@ -52,7 +55,7 @@ class Dispatcher:
         placed = await self._place(job_id)
         if placed is None or isinstance(placed, PlatformError):
             return placed
-        return await self._hand_over(job_id, placed)
+        return await self._hand_over(job_id, placed, seconds)
 
     async def _preflight(self, job: Job) -> PlatformError | None:
         known = await self.db.read(agents.frameworks)
@@ -96,6 +99,7 @@ class Dispatcher:
         if last is not None and last.status == "created":
             last.agent_id = agent.id
         else:
+            earlier, kept = await jobs.attempts_of(session, job.id), await jobs.checkpoints_of(session, job.id)
             wait = (now - last.finished_at).total_seconds() if last is not None and last.finished_at else None
             job.attempt += 1
             session.add(
@@ -105,6 +109,7 @@ class Dispatcher:
                     status="created",
                     agent_id=agent.id,
                     config=job.next_config or job.config,
+                    resumed_from=resume_from(earlier, kept),
                     wait_s=wait,
                     last_agent_seq=0,
                     created_at=now,
@@ -117,10 +122,11 @@ class Dispatcher:
         jobs.append_event(session, job, "state", now, {"status": "starting"})
         await session.flush()
 
-    async def _hand_over(self, job_id: str, agent: Agent) -> PlatformError | None:
+    async def _hand_over(self, job_id: str, agent: Agent, seconds: float | None) -> PlatformError | None:
         spec = await self._spec(job_id)
         try:
-            taken = await self.trainer.start(agent.url, spec)
+            with deadline(seconds) if seconds is not None else nullcontext():
+                taken = await self.trainer.start(agent.url, spec)
         except PlatformError as error:
             return await self._not_taken(job_id, spec["attempt"], agent, error)
         return await self._taken(job_id, spec["attempt"], taken)
@@ -162,19 +168,17 @@ class Dispatcher:
         return error
 
     async def _spec(self, job_id: str) -> dict[str, Any]:
-        async def rows(session: AsyncSession) -> tuple[Job, Attempt, tuple[int, dict[str, Any]] | None]:
+        async def rows(session: AsyncSession) -> tuple[Job, Attempt]:
             job = await jobs.get_job(session, job_id)
-            attempts = await jobs.attempts_of(session, job_id)
-            return job, attempts[-1], resume_from(attempts[:-1])
+            return job, await jobs.get_attempt(session, job_id, job.attempt)
 
-        job, attempt, checkpoint = await self.db.read(rows)
+        job, attempt = await self.db.read(rows)
         base = f"{self.public_url()}/api/v1"
         mine = f"{base}/training-jobs/{job_id}"
         resume = None
-        if checkpoint is not None:
-            number, file = checkpoint
+        if (file := attempt.resumed_from) is not None:
             resume = {
-                "url": f"{mine}/attempts/{number}/artifacts/{file['name']}",
+                "url": f"{mine}/attempts/{file['attempt']}/artifacts/{file['name']}",
                 "epoch": file["epoch"],
                 "sha256": file["sha256"],
             }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.db.models import Agent, Attempt, Job
+from app.db.models import Agent, Artifact, Attempt, Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,18 @@ def choose_agent(job: Job, agents: Sequence[Agent], busy: Mapping[str, int], ali
     return Choice(best, "", reachable=True)
 
 
-def resume_from(attempts: Sequence[Attempt]) -> tuple[int, dict[str, Any]] | None:
-    """Number of the newest attempt that left a checkpoint, and that checkpoint."""
-    for attempt in sorted(attempts, key=lambda attempt: -attempt.number):
-        if attempt.checkpoint is not None:
-            return attempt.number, attempt.checkpoint
-    return None
+def resume_from(attempts: Sequence[Attempt], checkpoints: Sequence[Artifact]) -> dict[str, Any] | None:
+    """The checkpoint that the next attempt begins with: the newest of the most epochs that is not known to be bad.
+
+    Bad are those that an earlier attempt began with and could not load.
+    """
+    bad = {
+        attempt.resumed_from["sha256"]
+        for attempt in attempts
+        if attempt.resumed_from is not None and (attempt.diagnosis or {}).get("code") == "CHECKPOINT_INVALID"
+    }
+    good = [checkpoint for checkpoint in checkpoints if checkpoint.sha256 not in bad]
+    if not good:
+        return None
+    best = max(good, key=lambda checkpoint: (checkpoint.epoch or 0, checkpoint.attempt, checkpoint.created_at))
+    return {"attempt": best.attempt, "name": best.name, "epoch": best.epoch or 0, "sha256": best.sha256}

@@ -174,6 +174,11 @@ async def artifacts_of(session: AsyncSession, job_id: str) -> Sequence[Artifact]
     return list(newest.values())
 
 
+async def checkpoints_of(session: AsyncSession, job_id: str) -> Sequence[Artifact]:
+    """Every checkpoint that is kept of a job."""
+    return (await session.scalars(select(Artifact).where(Artifact.job_id == job_id, Artifact.role == "checkpoint"))).all()
+
+
 async def jobs_using(session: AsyncSession, dataset_id: str) -> Sequence[str]:
     """Ids of jobs that have not ended and use the data set."""
     query = select(Job.id).where(Job.dataset_id == dataset_id, Job.status.in_(JOB_ACTIVE))

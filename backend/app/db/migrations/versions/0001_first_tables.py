@@ -102,6 +102,18 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_jobs_status"), ["status"], unique=False)
 
     op.create_table(
+        "safe_batches",
+        sa.Column("framework", sa.String(length=40), nullable=False),
+        sa.Column("model", sa.String(length=120), nullable=False),
+        sa.Column("image_size", sa.Integer(), nullable=False),
+        sa.Column("device", sa.String(length=120), nullable=False),
+        sa.Column("batch_size", sa.Integer(), nullable=False),
+        sa.Column("val_batch_size", sa.Integer(), nullable=True),
+        sa.Column("job_id", sa.String(length=20), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("framework", "model", "image_size", "device"),
+    )
+    op.create_table(
         "weights",
         sa.Column("id", sa.String(length=80), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -134,6 +146,7 @@ def upgrade() -> None:
         sa.Column("last_agent_seq", sa.BigInteger(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=True),
         sa.Column("checkpoint", sa.JSON(), nullable=True),
+        sa.Column("resumed_from", sa.JSON(), nullable=True),
         sa.Column("evidence", sa.JSON(), nullable=True),
         sa.Column("diagnosis", sa.JSON(), nullable=True),
         sa.Column("history", sa.JSON(), nullable=True),
@@ -179,6 +192,7 @@ def downgrade() -> None:
     op.drop_table("job_attempts")
     op.drop_table("artifacts")
     op.drop_table("weights")
+    op.drop_table("safe_batches")
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_jobs_status"))
         batch_op.drop_index(batch_op.f("ix_jobs_dataset_id"))

@@ -19,7 +19,7 @@ from PIL import Image
 
 from app.api.deps import Platform
 from app.config import Settings
-from app.core import timing
+from app.core import logging, timing
 from app.main import create_app
 from app.schemas.wire import AgentReport
 
@@ -32,6 +32,12 @@ def no_waiting() -> Iterator[timing.TestTiming]:
     """Back-off passes at once."""
     with timing.testing() as clock:
         yield clock
+
+
+@pytest.fixture(autouse=True)
+def plain_logs() -> None:
+    """Logs as a terminal of the product shows them; the library's own default draws every local variable of a traceback."""
+    logging.configure(level="DEBUG")
 
 
 @pytest.fixture(autouse=True)

@@ -48,9 +48,10 @@ async def page(path: str, request: Request, platform: PlatformDep) -> Response:
     token = request.query_params.get("token")
     if token is not None:
         return _open(request, platform.guard.login(token))
-    if path.startswith(("api/", "ws/", "assets/")) and not _file(path).is_file():
+    file = (DIST / path).resolve()
+    inside = file.is_relative_to(DIST.resolve())
+    if not inside or (path.startswith(("api/", "ws/", "assets/")) and not file.is_file()):
         raise PlatformError.from_code("NOT_FOUND", {"resource_type": "path", "resource_id": f"/{path}"})
-    file = _file(path)
     if not file.is_file():
         file = DIST / "index.html"
     if not file.is_file():
@@ -61,12 +62,6 @@ async def page(path: str, request: Request, platform: PlatformDep) -> Response:
     fingerprinted = path.startswith("assets/")
     cache = "public, max-age=31536000, immutable" if fingerprinted else "no-cache"
     return FileResponse(file, headers={**HEADERS, "Cache-Control": cache})
-
-
-def _file(path: str) -> Path:
-    """The file of the built page that `path` names; nothing outside its folder."""
-    wanted = (DIST / path).resolve()
-    return wanted if wanted.is_relative_to(DIST.resolve()) else DIST / "index.html"
 
 
 def _open(request: Request, session: str | None) -> Response:

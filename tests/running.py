@@ -1,4 +1,4 @@
-"""A platform of real processes for tests: backend and agent started as a user starts them, killed as nobody wants them to be."""
+"""A platform of real processes for tests: started as a user starts it, killed as nobody wants it to be."""
 
 import asyncio
 import json
@@ -55,7 +55,8 @@ class RunningPlatform:
         serve = ["-m", "app.cli", "serve", "--port", str(self.port)]
         agent = [
             "-m", "trainers.agent", "--home", str(self.home / "agent"), "--backend-url", self.url,
-            "--secret-file", str(self.home / "agent-secret"), "--slots", str(self.slots), "--name", "test", *self.agent_options,
+            "--secret-file", str(self.home / "agent-secret"), "--slots", str(self.slots), "--name", "test",
+            *self.agent_options,
         ]  # fmt: skip
         with (self.home / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(

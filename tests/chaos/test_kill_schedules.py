@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import classification_zip
-from tests.running import FINAL, JOBS, SKLEARN, RunningPlatform, running, until
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
+
+from tests.conftest import classification_zip
+from tests.running import FINAL, JOBS, SKLEARN, RunningPlatform, running, until
 
 pytestmark = [
     pytest.mark.e2e,
@@ -87,7 +88,8 @@ class Killer:
             return True
         names = {"training": ("pid",), "shim": ("shim_pid",), "shim and training": ("shim_pid", "pid")}[target]
         pids = [self.platform.pid(job_id, attempt, name) for name in names]
-        return all([_killed(pid) for pid in pids])
+        killed = [_killed(pid) for pid in pids]
+        return all(killed)
 
 
 def _killed(pid: int | None) -> bool:

@@ -8,6 +8,7 @@ from app.core.circuit_breaker import CircuitBreaker
 from app.core.errors import NetworkError, PlatformError, ServiceUnavailableError, TimeoutError
 from app.core.policies import TRAINER
 from app.core.retry import retry_trainer_service
+from app.core.timing import within
 
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 10.0
@@ -19,7 +20,6 @@ class TrainerClient:
     def __init__(self, secret: str, transport: httpx2.AsyncBaseTransport | None = None) -> None:
         self._http = httpx2.AsyncClient(
             headers={"Authorization": f"Bearer {secret}"},
-            timeout=httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
             transport=transport,
             trust_env=False,
         )
@@ -64,7 +64,8 @@ class TrainerClient:
 
     async def _send(self, url: str, method: str, path: str, body: dict[str, Any]) -> httpx2.Response:
         try:
-            response = await self._http.request(method, url.rstrip("/") + path, json=body)
+            timeout = httpx2.Timeout(within(ANSWER_SECONDS), connect=within(CONNECT_SECONDS))
+            response = await self._http.request(method, url.rstrip("/") + path, json=body, timeout=timeout)
         except httpx2.TimeoutException as error:
             raise TimeoutError("trainer call", int(ANSWER_SECONDS)) from error
         except httpx2.HTTPError as error:

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,6 +24,8 @@ from app.services.verdicts import fail_attempt, fail_job
 from app.workflows.lifecycle import choose_agent, resume_from
 
 logger = get_logger(__name__)
+HAND_OVER_SECONDS = 14.0
+"""For all tries of a call to an agent: less than a caller waits who submits a job, so that 503 comes as an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,10 @@ class Dispatcher:
     clock: Callable[[], datetime]
     rng: random.Random
 
-    async def dispatch(self, job_id: str, seconds: float | None = None) -> PlatformError | None:
+    async def dispatch(self, job_id: str) -> PlatformError | None:
         """Starts a queued job's next attempt where an agent is free; what kept it from that, None where nothing did.
 
-        A job that waits for a free agent is fine and gives None. `seconds` bounds the call to the agent with its retries,
-        for a caller who waits for the answer.
+        A job that waits for a free agent is fine and gives None.
         """
         job = await self.db.read(lambda session: jobs.get_job(session, job_id))
         if job.status == "queued" and job.attempt == 0:
@@ -55,7 +55,7 @@ class Dispatcher:
         placed = await self._place(job_id)
         if placed is None or isinstance(placed, PlatformError):
             return placed
-        return await self._hand_over(job_id, placed, seconds)
+        return await self._hand_over(job_id, placed)
 
     async def _preflight(self, job: Job) -> PlatformError | None:
         known = await self.db.read(agents.frameworks)
@@ -122,10 +122,10 @@ class Dispatcher:
         jobs.append_event(session, job, "state", now, {"status": "starting"})
         await session.flush()
 
-    async def _hand_over(self, job_id: str, agent: Agent, seconds: float | None) -> PlatformError | None:
+    async def _hand_over(self, job_id: str, agent: Agent) -> PlatformError | None:
         spec = await self._spec(job_id)
         try:
-            with deadline(seconds) if seconds is not None else nullcontext():
+            with deadline(HAND_OVER_SECONDS):
                 taken = await self.trainer.start(agent.url, spec)
         except PlatformError as error:
             return await self._not_taken(job_id, spec["attempt"], agent, error)

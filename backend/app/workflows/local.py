@@ -164,9 +164,12 @@ class LocalDriver:
             attempt = await jobs.get_attempt(session, job_id, number)
             if attempt.status in ATTEMPT_ACTIVE and is_lost(attempt, now, self.listening_since, self.silence):
                 heard = attempt.heard_at or attempt.created_at
+                silent = (now - heard).total_seconds()
+                message = f"no heartbeat for {silent:.0f} s"
                 evidence = {
-                    "heartbeat_age_s": (now - heard).total_seconds(),
+                    "heartbeat_age_s": silent,
                     "step_age_s": _age(attempt, now),
+                    "error": {"type": None, "code": "TRAINER_LOST", "message": message, "details": {}},
                 }
                 await fail_attempt(session, job, attempt, evidence, now, self.dispatcher.rng)
 

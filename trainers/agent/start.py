@@ -43,8 +43,7 @@ async def paths_of(backend: Backend, spec: dict[str, Any], folder: Path, cache: 
         if spec.get("weights"):
             found["VTP_WEIGHTS"] = await fetch.single_file(backend, spec["weights"], token, folder / "weights.pt")
         if spec.get("resume"):
-            target = folder / f"resume{Path(spec['resume']['url']).suffix}"
-            found["VTP_RESUME"] = await fetch.single_file(backend, spec["resume"], token, target)
+            found["VTP_RESUME"] = await _checkpoint(backend, spec, folder)
     except BackendRefuses as error:
         raise NotStarted(error.code or "DOWNLOAD_FAILED", f"the data could not be fetched: {error}") from error
     except fetch.DamagedDownload as error:
@@ -52,6 +51,22 @@ async def paths_of(backend: Backend, spec: dict[str, Any], folder: Path, cache: 
     except OSError as error:
         raise _could_not(error) from error
     return found
+
+
+async def _checkpoint(backend: Backend, spec: dict[str, Any], folder: Path) -> Path:
+    """The checkpoint to go on from.
+
+    Raises:
+        NotStarted: CHECKPOINT_INVALID where it is damaged or gone, so that the next attempt takes the one before it.
+    """
+    wanted = spec["resume"]
+    target = folder / f"resume{Path(wanted['url']).suffix}"
+    try:
+        return await fetch.single_file(backend, wanted, spec["token"], target)
+    except fetch.DamagedDownload as error:
+        raise NotStarted("CHECKPOINT_INVALID", str(error)) from error
+    except BackendRefuses as error:
+        raise NotStarted("CHECKPOINT_INVALID", f"the checkpoint could not be fetched: {error}") from error
 
 
 def _could_not(error: OSError) -> NotStarted:

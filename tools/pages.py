@@ -43,14 +43,14 @@ def headings(text: str, level: int = 2) -> list[str]:
     return re.findall(rf"^{'#' * level} (.+)$", _FENCE.sub("", text), re.MULTILINE)
 
 
-def evidence_of(text: str) -> Evidence | None:
+def evidence_dict(text: str) -> dict[str, Any] | None:
     """What the example of a page knows of a failed attempt: its log and other evidence; None for an answer to a request."""
     found = blocks(text)
     log = next((block.text for block in found if block.language == "log"), None)
     more = next((block.text for block in found if block.language == "json evidence"), None)
     if log is None and more is None:
         return None
-    return Evidence.from_dict({**(json.loads(more) if more else {}), "log": log or ""})
+    return {**(json.loads(more) if more else {}), "log": log or ""}
 
 
 def diagnosis_example(code: str, text: str) -> str:
@@ -59,11 +59,11 @@ def diagnosis_example(code: str, text: str) -> str:
     Raises:
         PageError: it is another code's.
     """
-    evidence = evidence_of(text)
+    evidence = evidence_dict(text)
     if evidence is None:
         message = f"{code}.md has a verdict and no evidence"
         raise PageError(message)
-    found = diagnose(evidence).to_dict()
+    found = diagnose(Evidence.from_dict(evidence)).to_dict()
     if found["code"] != code:
         message = f"the example of {code}.md is diagnosed as {found['code']}: {found['evidence']}"
         raise PageError(message)

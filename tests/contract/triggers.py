@@ -185,6 +185,12 @@ async def large_data_set(world: World) -> str:
     return code_of(await client.post("/api/v1/datasets", params={"name": "a"}, content=b"x" * 101, headers=headers))
 
 
+async def foreign_task(world: World) -> str:
+    """A classifier is to be trained on a data set for detection: the dry run says so."""
+    answer = await world.client.post(f"{JOBS}/validate", json={**BODY, "model": "yolo11n-cls"})
+    return str(answer.json()["errors"][0]["code"])
+
+
 async def finished_job(world: World) -> str:
     """A job that is over is cancelled."""
     job, headers = await running_job(world)
@@ -195,8 +201,8 @@ async def finished_job(world: World) -> str:
 
 async def broken_database(world: World) -> str:
     """A table is gone."""
-    await world.platform.db.write(lambda session: session.execute(text("drop table artifacts")))
     job, _ = await running_job(world)
+    await world.platform.db.write(lambda session: session.execute(text("drop table artifacts")))
     return code_of(await world.client.get(f"{job}/artifacts"))
 
 
@@ -265,7 +271,6 @@ async def no_platform(world: World) -> str:
     return str(json.loads(done.stderr)["error"]["code"])
 
 
-NO_LABELS = zipped({"data.yaml": b"names: [a]\n", "images/train/a.png": b"", "labels/train/a.txt": b"7 x\n"})
 DIES = "import os, signal; print('epoch 3', flush=True); os.kill(os.getpid(), signal.{})"
 TRIGGERS: dict[str, Scenario] = {
     "DATASET_NOT_FOUND": request("GET", "/api/v1/datasets/none"),
@@ -276,6 +281,7 @@ TRIGGERS: dict[str, Scenario] = {
     "INVALID_CONFIG": submission(settings={"flip": 1}),
     "VALIDATION_FAILED": submission(epochs=0),
     "NOT_FOUND": request("GET", f"{JOBS}/J-999"),
+    "MODEL_DATA_MISMATCH": foreign_task,
     "CONFLICT": finished_job,
     "PAYLOAD_TOO_LARGE": submission(name="x" * 1_100_000),
     "INVALID_TOKEN": with_token("wrong"),
@@ -298,7 +304,7 @@ TRIGGERS: dict[str, Scenario] = {
         for code in (
             "CUDA_OOM", "HOST_OOM", "SHM_EXHAUSTED", "DISK_FULL", "CUDA_UNAVAILABLE", "CUDA_DEVICE_ASSERT", "CUDA_ERROR",
             "GPU_HARDWARE_FAULT", "DISTRIBUTED_COMM_ERROR", "TRAINING_DIVERGED", "CHECKPOINT_INVALID", "DEPENDENCY_ERROR",
-            "MODEL_DATA_MISMATCH", "DOWNLOAD_FAILED", "FILE_PERMISSION_DENIED", "TRAINING_HUNG", "JOB_PREEMPTED",
+            "DOWNLOAD_FAILED", "FILE_PERMISSION_DENIED", "TRAINING_HUNG", "JOB_PREEMPTED",
             "TRAINING_TIMEOUT", "TRAINING_CANCELLED", "WORKER_STARTUP_ERROR", "TRAINING_CODE_ERROR", "MLFLOW_UNAVAILABLE",
             "TEMPORAL_ERROR", "UNKNOWN_FAILURE",
         )

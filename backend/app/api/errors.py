@@ -1,12 +1,8 @@
-"""The registry of codes as data, a page for each code that anybody may read, and what went wrong under a trace id."""
+"""The registry of codes as data, and what went wrong under a trace id; the pages to read are in `documents`."""
 
-from html import escape
-from pathlib import Path as File
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from fastapi.responses import HTMLResponse
-from markdown_it import MarkdownIt
 
 from app.api.answer import Answer, shown
 from app.api.deps import PlatformDep, UserDep
@@ -15,17 +11,6 @@ from app.core.errors import PlatformError
 from app.schemas.errors import Code, Codes, Occurrences
 
 router = APIRouter(tags=["errors"])
-PAGES = File(__file__).parents[3] / "docs" / "errors"
-STYLE = (
-    "body{font:16px/1.6 system-ui,sans-serif;max-width:46rem;margin:3rem auto;padding:0 1rem;color:#1a1d24;background:#fff}"
-    "code,pre{background:#f1f3f6;border-radius:4px;padding:.1em .3em}pre{padding:1em;overflow:auto}"
-    "a{color:#1d4ed8}table{border-collapse:collapse}td,th{border:1px solid #d5d9e0;padding:.3em .6em;text-align:left}"
-    "@media(prefers-color-scheme:dark){body{color:#e6e8ec;background:#14161b}code,pre{background:#23262d}a{color:#8ab4ff}}"
-)
-PAGE = (
-    '<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
-    "<style>{style}</style><main>{body}</main></html>"
-)
 TraceId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="As the error body and Server-Timing name it")]
 
 
@@ -60,12 +45,3 @@ async def get_occurrences(trace_id: TraceId, platform: PlatformDep) -> Answer:
 async def get_code(code: str) -> Answer:
     """One code, as data."""
     return Answer(_row(code).to_dict())
-
-
-@router.get("/errors/{code}", response_class=HTMLResponse)
-async def code_page(code: str) -> HTMLResponse:
-    """What a code means, how to tell and what to do."""
-    text = (PAGES / f"{_row(code).code}.md").read_text(encoding="utf-8")
-    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
-    headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-    return HTMLResponse(PAGE.format(title=escape(code), style=STYLE, body=body), headers=headers)

@@ -82,6 +82,8 @@ class Code(BaseModel):
     message: str
     action: str
     params: list[str] = Field(description="The only details that leave the platform")
+    fixes: list[str] = Field(description="Ids of the remedies that may be offered; * stands for a name")
+    runbook: str | None = Field(description="Name of the page for whoever is paged, below /runbooks/")
     retryable: bool
     doc_url: str
 

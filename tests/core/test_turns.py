@@ -3,7 +3,7 @@
 import pytest
 
 from app.core.errors import NetworkError
-from app.core.turns import DEEPEST, RETRIED, _retried_within, said
+from app.core.turns import DEEPEST, RETRIED, _retried_within
 
 
 def chained(depth: int) -> BaseException:
@@ -30,11 +30,3 @@ def test_the_search_ends_at_the_end_of_the_causes_and_at_its_depth() -> None:
     circle.__cause__ = circle
     assert not _retried_within(circle, 1)
 
-
-def test_a_text_is_told_of_any_exception() -> None:
-    class Mute(Exception):
-        def __str__(self) -> str:
-            raise RuntimeError
-
-    assert said(ValueError("v")) == "v"
-    assert said(Mute()) == "Mute"

@@ -4,6 +4,7 @@ The rules are data (`app.core.classify_rules`); no library is imported for them.
 type; the rest is read off the exception: errno, gaierror, SQLSTATE, S3 and gRPC codes, HTTP status, signal, words.
 """
 
+import re
 import signal
 import socket
 import ssl
@@ -15,9 +16,11 @@ from typing import Any
 from app.core import classify_classes as classes
 from app.core import classify_rules as rules
 from app.core.errors import CircuitOpenError, DatabaseError, ErrorType, PlatformError, StorageError
-from app.core.retry_after import attribute, headers_of, seconds_of, wait_asked
+from app.core.foreign import attribute, said
+from app.core.retry_after import headers_of, seconds_of, wait_asked
 
 DEEPEST = 6
+_ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+")
 MOST_TYPES = 4096
 
 
@@ -61,19 +64,32 @@ def translate(error: BaseException, details: Mapping[str, Any] | None = None) ->
 def _judge(error: BaseException, depth: int) -> Verdict:
     if isinstance(error, PlatformError):
         return _own(error, depth)
+    if isinstance(error, BaseExceptionGroup):
+        return _group(error, depth)
     listed = _rule_of(type(error))
     name = listed[1] if listed else None
     plain = type(error).__module__ == "builtins" and listed is not None and listed[0] not in classes.BY_TEXT
     if name in _FINAL or (plain and name in ("network", "unknown")):
         if len(_fixed) >= MOST_TYPES:
             _fixed.clear()
-        verdict = _fixed[type(error)] = VERDICTS[str(name)]
+        verdict = _fixed[type(error)] = _of_service(error, VERDICTS[str(name)])
         return verdict
     name = _content(error) or _words(error, listed) or name
-    inner = _inner(error, depth, name)
-    if inner is not None:
-        return inner
-    return _with_wishes(error, VERDICTS[name or "unknown"])
+    return _of_service(error, _inner(error, depth, name) or _with_wishes(error, VERDICTS[name or "unknown"]))
+
+
+def _of_service(error: BaseException, verdict: Verdict) -> Verdict:
+    """The verdict with the code of the one service that the exception's library is for."""
+    codes = rules.BY_SERVICE.get(_package(error), {})
+    return replace(verdict, code=codes[verdict.code]) if verdict.code in codes else verdict
+
+
+def _group(group: BaseExceptionGroup[BaseException], depth: int) -> Verdict:
+    """Of several exceptions, the first that forbids another try decides."""
+    if depth >= DEEPEST:
+        return VERDICTS["unknown"]
+    verdicts = [_judge(inner, depth + 1) for inner in group.exceptions]
+    return next((verdict for verdict in verdicts if not verdict.retryable), verdicts[0])
 
 
 def _own(error: PlatformError, depth: int) -> Verdict:
@@ -106,7 +122,7 @@ def _rule_of(kind: type[BaseException]) -> tuple[str, str] | None:
     return _listed[kind]
 
 
-_ALIASES = {"builtins.OutOfMemoryError": "torch.OutOfMemoryError", "socket.timeout": "builtins.TimeoutError"}
+_ALIASES = {"builtins.OutOfMemoryError": "torch.OutOfMemoryError"}
 
 
 def _package(error: BaseException) -> str:
@@ -132,7 +148,8 @@ def _by_errno(error: BaseException) -> str | None:
 
 def _by_sql(error: BaseException) -> str | None:
     state = attribute(error, "sqlstate") or attribute(error, "pgcode")
-    if isinstance(state, str):
+    # MLflow puts an SQLSTATE on everything.
+    if isinstance(state, str) and _package(error) != "mlflow":
         return next(rules.BY_SQLSTATE[state[:n]] for n in range(5, -1, -1) if state[:n] in rules.BY_SQLSTATE)
     number = attribute(error, "sqlite_errorcode")
     return rules.BY_SQLITE.get(number & 0xFF) if isinstance(number, int) else None
@@ -171,6 +188,9 @@ def _of_status(status: object, refused: str = "refused") -> str | None:
 
 def _by_status(error: BaseException) -> str | None:
     """By the HTTP status, wherever a library keeps it."""
+    if error.__cause__ is not None and _package(error) == _package(error.__cause__) == "aiohttp":
+        # It gives an answer that is no HTTP the status 400.
+        return "network"
     response = attribute(error, "response")
     candidates = [attribute(response, "status_code"), attribute(response, "status")]
     candidates += [attribute(error, "status_code"), attribute(error, "status")]
@@ -193,7 +213,9 @@ def _by_grpc(error: BaseException) -> str | None:
             return None
     else:
         status = attribute(error, "status")
-    return rules.BY_GRPC.get(str(attribute(status, "name")))
+    name = rules.BY_GRPC.get(str(attribute(status, "name")))
+    # Temporal's client calls its own time-out a cancellation.
+    return "timeout" if name == "cancelled" and "timeout" in str(error).lower() else name
 
 
 def _by_exit(error: BaseException) -> str | None:
@@ -209,7 +231,7 @@ def _words(error: BaseException, listed: tuple[str, str] | None) -> str | None:
     for base in (listed[0] if listed else None, f"builtins.{_builtin_base(error)}"):
         table = classes.BY_TEXT.get(str(base))
         if table:
-            text = str(error).lower()
+            text = _ADDRESS.sub("", said(error).lower())
             found = next((name for words, name in table if words in text), None)
             if found:
                 return found
@@ -237,16 +259,30 @@ def _inner(error: BaseException, depth: int, name: str | None) -> Verdict | None
         return None
     if name in ("network", "timeout"):
         causes = (_judge(inner, depth + 1) for inner in _wrapped(error))
-        decisive = (VERDICTS["certificate"], VERDICTS["timeout"])
-        return next((verdict for verdict in causes if verdict in decisive), None)
+        return next((verdict for verdict in causes if verdict in _DECISIVE), None)
     if name == "database":
-        if attribute(error, "connection_invalidated") is True:
-            return VERDICTS["database_again"]
-        original = attribute(error, "orig")
-        return replace(_judge(original, depth + 1), code="DATABASE_ERROR") if isinstance(original, BaseException) else None
-    if name is None and isinstance(error.__cause__, Exception):
-        return _judge(error.__cause__, depth + 1)
-    return None
+        return _database(error, depth)
+    inner = error.__cause__
+    if _package(error) in _MERE_WRAPPERS:
+        inner = inner or error.__context__
+    elif name is not None:
+        return None
+    return _judge(inner, depth + 1) if isinstance(inner, Exception) else None
+
+
+_DECISIVE = tuple(VERDICTS[name] for name in ("certificate", "unresolvable", "timeout", "broken", "busy", "limited"))
+# Their own exceptions say little and are raised where "from" was meant: MLflow calls every outage an internal error.
+_MERE_WRAPPERS = ("boto3", "mlflow")
+
+
+def _database(error: BaseException, depth: int) -> Verdict | None:
+    if attribute(error, "connection_invalidated") is True:
+        return VERDICTS["database_again"]
+    original = attribute(error, "orig") or error.__cause__
+    if not isinstance(original, BaseException):
+        return None
+    verdict = _judge(original, depth + 1)
+    return verdict if verdict.code in rules.TELLING else replace(verdict, code="DATABASE_ERROR")
 
 
 def _with_wishes(error: BaseException, verdict: Verdict) -> Verdict:

@@ -36,6 +36,7 @@ VERDICTS: dict[str, tuple[str, bool, Counts]] = {
     "storage": ("STORAGE_ERROR", False, "failure"),
     "storage_denied": ("STORAGE_ERROR", False, "success"),
     "storage_again": ("STORAGE_ERROR", True, "failure"),
+    "storage_unset": ("STORAGE_ERROR", False, "neutral"),
     "workflow": ("TEMPORAL_ERROR", False, "success"),
     "workflow_again": ("TEMPORAL_ERROR", True, "failure"),
     "tracker": ("MLFLOW_UNAVAILABLE", False, "success"),
@@ -43,23 +44,39 @@ VERDICTS: dict[str, tuple[str, bool, Counts]] = {
     "disk": ("DISK_FULL", False, "failure"),
     "file_denied": ("FILE_PERMISSION_DENIED", False, "neutral"),
     "file_missing": ("NOT_FOUND", False, "neutral"),
+    "file_exists": ("CONFLICT", False, "neutral"),
     "host_memory": ("HOST_OOM", False, "neutral"),
     "gpu_memory": ("CUDA_OOM", False, "neutral"),
     "gpu": ("CUDA_ERROR", False, "neutral"),
+    "no_gpu": ("CUDA_UNAVAILABLE", False, "neutral"),
     "ranks": ("DISTRIBUTED_COMM_ERROR", True, "neutral"),
     "crashed": ("TRAINER_CRASHED", False, "neutral"),
     "killed": ("TRAINER_KILLED", False, "neutral"),
     "child": ("TRAINING_CODE_ERROR", False, "neutral"),
     "library": ("DEPENDENCY_ERROR", False, "neutral"),
     "data": ("DATASET_BROKEN", False, "neutral"),
+    "checkpoint": ("CHECKPOINT_INVALID", False, "neutral"),
     "unknown": ("SYSTEM_ERROR", False, "failure"),
 }
+
+# What a library of one service only ever tells of that service, and the verdict keeps all but its code. Its refusals of a
+# language model are no answer to a user either, so there all codes are replaced.
+OUTAGES = ("NETWORK_ERROR", "SERVICE_UNAVAILABLE", "OPERATION_TIMEOUT")
+BY_SERVICE: dict[str, dict[str, str]] = {
+    "mlflow": dict.fromkeys(OUTAGES, "MLFLOW_UNAVAILABLE"),
+    **dict.fromkeys(
+        ("anthropic", "openai"),
+        dict.fromkeys((*OUTAGES, "QUOTA_EXCEEDED", "NOT_FOUND", "CONFLICT", "INVALID_CONFIG"), "LLM_UNAVAILABLE"),
+    ),
+}
+# Codes of a driver's exception that say more than "the database failed".
+TELLING = frozenset({"OPERATION_TIMEOUT", "DISK_FULL", "HOST_OOM", "TRAINING_CANCELLED"})
 
 BY_ERRNO: dict[int, str] = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "disk"),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "file_denied"),
     **dict.fromkeys((errno.ENOENT, errno.ENOTDIR, errno.EISDIR), "file_missing"),
-    errno.EEXIST: "conflict",
+    errno.EEXIST: "file_exists",
     errno.ENOMEM: "host_memory",
     errno.ETIMEDOUT: "timeout",
     errno.EIO: "storage",
@@ -142,6 +159,8 @@ BY_SQLSTATE: dict[str, str] = {
     "21": "database_answered",
     "22": "database_answered",
     "23": "database_answered",
+    "25": "database_answered",
+    "25P03": "database_again",  # its own transaction idled too long
     "25006": "database_again",  # read-only: the primary has just moved elsewhere
     "28": "database",
     "3D": "database",

@@ -19,9 +19,10 @@ from app.core.classify import classify
 from app.core.compiled import is_async, wrapper
 from app.core.errors import CircuitOpenError
 from app.core.errors import TimeoutError as OperationTimeout
+from app.core.foreign import said
 from app.core.logging import get_logger
 from app.core.metrics import retries_total
-from app.core.turns import Layer, Traffic, Turns, said
+from app.core.turns import Layer, Traffic, Turns
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -3,15 +3,8 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 
-
-def attribute(error: object, name: str) -> Any:
-    """An attribute, None where it is missing or cannot be read: some libraries' properties raise."""
-    try:
-        return getattr(error, name, None)
-    except Exception:  # noqa: BLE001 - a property of a foreign exception may raise anything
-        return None
+from app.core.foreign import attribute
 
 
 def headers_of(error: BaseException) -> Mapping[str, str]:

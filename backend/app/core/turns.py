@@ -9,6 +9,7 @@ from app.core import timing
 from app.core.budget import budget_of, cost_of
 from app.core.classify import Verdict, classify
 from app.core.compiled import Holder
+from app.core.foreign import said
 from app.core.logging import get_logger
 from app.core.metrics import retries_total, retry_budget_refusals_total
 from app.core.policies import Policy
@@ -113,11 +114,3 @@ def _retried_within(error: BaseException, number: int) -> bool:
             return True
         cause = cause.__cause__
     return False
-
-
-def said(error: BaseException) -> str:
-    """The text of any exception; of one that cannot tell it, the name of its class."""
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - a foreign exception's own method may raise anything
-        return type(error).__name__

@@ -1,0 +1,200 @@
+"""Real servers on loopback for tests that provoke real failures: PostgreSQL, SeaweedFS, Redis, Temporal."""
+
+import contextlib
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+VENV = Path(sys.executable).parent
+SOON = 30.0
+
+
+def free_port() -> int:
+    """A TCP port on loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(check: Callable[[], Any], what: str, seconds: float = SOON) -> None:
+    """Waits for another process.
+
+    Raises:
+        AssertionError: it did not come in time.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(Exception):
+            if check():
+                return
+        threading.Event().wait(0.02)
+    message = f"{what} did not come in {seconds} s"
+    raise AssertionError(message)
+
+
+def listens(port: int) -> bool:
+    """Whether somebody takes connections."""
+    with socket.create_connection(("127.0.0.1", port), 0.5):
+        return True
+
+
+class Server:
+    """A child process in a group of its own, gone with `close`."""
+
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def run(self, *command: object, **more: Any) -> None:
+        """Starts the process; it says nothing."""
+        self.process = subprocess.Popen(
+            [str(part) for part in command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            **more,
+        )
+
+    def kill(self) -> None:
+        """kill -9 for the whole group."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(SOON)
+
+
+class Postgres(Server):
+    """The preinstalled PostgreSQL with a cluster of its own; it never runs as root."""
+
+    def __init__(self) -> None:
+        self.bin = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+        self.folder = Path(tempfile.mkdtemp(prefix="vtp-pg-"))
+        self.port = free_port()
+        self.url = f"postgresql+asyncpg://postgres@127.0.0.1:{self.port}/postgres"
+        owner = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
+        self.owner: dict[str, Any] = {}
+        if owner is not None:
+            os.chown(self.folder, owner.pw_uid, owner.pw_gid)
+            self.owner = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
+        command = [self.bin / "initdb", "-D", self.folder / "data", "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
+        command += ["--locale=C", "--no-sync"]
+        subprocess.run([str(part) for part in command], check=True, capture_output=True, cwd="/", timeout=SOON, **self.owner)
+        rules = "host all guarded 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\nlocal all all trust\n"
+        (self.folder / "data" / "pg_hba.conf").write_text(rules)
+        self.start()
+
+    def start(self) -> None:
+        """Starts it, also after a crash."""
+        settings = ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "deadlock_timeout=50ms"]
+        self.run(
+            self.bin / "postgres",
+            "-D",
+            self.folder / "data",
+            "-p",
+            self.port,
+            "-k",
+            self.folder,
+            *settings,
+            cwd="/",
+            **self.owner,
+        )
+        ready = [str(self.bin / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        until(lambda: subprocess.run(ready, check=False, timeout=5).returncode == 0, "PostgreSQL")
+
+    def close(self) -> None:
+        """Ends it and removes its files."""
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class ObjectStore(Server):
+    """SeaweedFS with one user and one bucket, ``bkt``."""
+
+    key, secret, bucket = "AK", "SK", "bkt"
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="vtp-weed-"))
+        ports = [free_port() for _ in range(10)]
+        self.url = f"http://127.0.0.1:{ports[0]}"
+        actions = ["Admin", "Read", "Write", "List", "Tagging"]
+        user = {"name": "admin", "credentials": [{"accessKey": self.key, "secretKey": self.secret}], "actions": actions}
+        (self.folder / "s3.json").write_text(json.dumps({"identities": [user]}))
+        names = ("s3.port", "s3.port.grpc", "master.port", "master.port.grpc", "volume.port", "volume.port.grpc")
+        names += ("filer.port", "filer.port.grpc", "admin.port", "admin.port.grpc")
+        flags = [f"-{name}={port}" for name, port in zip(names, ports, strict=True)]
+        flags += ["-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-master.telemetry=false"]
+        flags += [f"-s3.config={self.folder / 's3.json'}", f"-bucket={self.bucket}", f"-dir={self.folder}"]
+        self.run(VENV / "weed", "mini", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *flags, cwd=self.folder)
+        self.ports = ports
+
+    def wait(self, head: Callable[[], Any]) -> None:
+        """Waits until the bucket answers."""
+        until(lambda: head() or True, "SeaweedFS")
+
+    def close(self) -> None:
+        """Ends it and removes its files and sockets."""
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for port in self.ports:
+            for left in Path(tempfile.gettempdir()).glob(f"seaweedfs-*-{port}.sock"):
+                left.unlink(missing_ok=True)
+
+
+class Redis(Server):
+    """A Redis that keeps nothing."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="vtp-redis-"))
+        self.port = free_port()
+        options = ["--save", "", "--appendonly", "no", "--busy-reply-threshold", "50"]
+        self.run("redis-server", "--port", self.port, "--bind", "127.0.0.1", "--dir", self.folder, *options)
+        until(lambda: listens(self.port), "Redis")
+
+    def close(self) -> None:
+        """Ends it."""
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Temporal(Server):
+    """Temporal's development server, in memory."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self.run(
+            VENV / "temporal",
+            "server",
+            "start-dev",
+            "--ip",
+            "127.0.0.1",
+            "--port",
+            self.port,
+            "--headless",
+            "--log-level",
+            "error",
+        )
+        until(lambda: listens(self.port), "Temporal")
+
+    def close(self) -> None:
+        """Ends it."""
+        self.kill()
+
+
+@contextlib.contextmanager
+def closing(server: Any) -> Iterator[Any]:
+    """The server, closed afterwards."""
+    try:
+        yield server
+    finally:
+        server.close()

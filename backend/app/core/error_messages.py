@@ -13,6 +13,7 @@ from string import Formatter
 from typing import Any
 
 from app.core.fixes import fixes_for
+from app.core.redact import public_text
 
 __all__ = ["ERROR_MESSAGES", "REGISTRY", "ErrorRow", "fill_texts", "fixes_for", "format_error_message"]
 
@@ -123,17 +124,24 @@ _PARTS: dict[str, Callable[[Mapping[str, Any]], str]] = {
 
 
 def _value(value: object) -> str:
-    """A value as a text shows it: short, on one line."""
-    if type(value) is str and len(value) <= LONGEST_VALUE:
-        return " ".join(value.split())
-    try:
-        if isinstance(value, float):
-            value = f"{value:g}"
-        elif isinstance(value, list | tuple | set):
-            value = ", ".join(str(item) for item in value)
-        text = " ".join(str(value).split())
-    except Exception:  # noqa: BLE001 - the text of an error must come out, whatever a value's own methods raise
-        text = type(value).__name__
+    """A value as a text shows it: short, on one line, fit for users. It is cleaned whole: a cut could hide what to clean."""
+    if type(value) is str:
+        text = value
+    elif isinstance(value, float):
+        text = f"{value:g}"
+    elif isinstance(value, list | tuple | set):
+        return _cut(", ".join(_value(item) for item in value))
+    elif isinstance(value, Mapping):
+        return "…"
+    else:
+        try:
+            text = str(value)
+        except Exception:  # noqa: BLE001 - the text of an error must come out, whatever a value's own methods raise
+            text = type(value).__name__
+    return _cut(" ".join(public_text(text, len(text)).split()))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
 
 

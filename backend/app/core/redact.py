@@ -70,7 +70,7 @@ def public_text(text: str, longest: int = LONGEST) -> str:
         return text
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode()
-    if _MARKS.search(text) is not None or _has_word(text):
+    if _MARKS.search(text) is not None or (len(text) >= SHORTEST_SECRET and _has_word(text)):
         text = _cleaned(text) if len(text) <= LONGEST else _clean(text)
     return text if len(text) <= longest else text[: longest - 1] + "…"
 

@@ -22,7 +22,7 @@ from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketState
 
 from app.core.catch_all import CatchAll, problem_base
-from app.core.errors import Fix, PlatformError
+from app.core.errors import ErrorType, Fix, PlatformError
 from app.core.framework_errors import from_http, from_validation
 from app.core.logging import get_logger
 from app.core.metrics import contained, track_api_error, track_error
@@ -212,7 +212,9 @@ class WayOut:
         track_api_error(status, endpoint, method)
         track_error(error, "api" if scope["type"] == "http" else "websocket")
         if status >= 500:
-            logger.error("request failed", code=error.code, error=error.message, path=scope["path"], exc_info=error)
+            # A dependency that is away has no stack worth reading; a bug has.
+            stack = error if error.error_type is ErrorType.SYSTEM_ERROR else None
+            logger.error("request failed", code=error.code, error=error.message, path=scope["path"], exc_info=stack)
         for observer in self.observers:
             with contained("error observer"):
                 observer(Answered(body, status, method, endpoint or "unmatched"))

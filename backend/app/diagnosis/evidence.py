@@ -1,11 +1,19 @@
 """What is known of an attempt's end, and what is made of it. Reading is total: wrong types count as unknown."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from app.core.error_messages import REGISTRY, format_error_message
 from app.core.errors import Fix
+
+Printed = tuple[str, str]
+"""An exception as Python prints it, and the frames above it."""
+SHELL, LAST_SIGNAL = 128, 64
+UNSIGNED = frozenset({241, 245, 247, 248, 249, 250, 252})
+"""What is left of a negative status in one byte, for the signals that end trainings."""
+WINDOWS = {0xC0000005: 11, 0xC000013A: 2, 0xC00000FD: 11, 0xC0000409: 6}
 
 
 def _text(value: object) -> str | None:
@@ -17,16 +25,55 @@ def _int(value: object) -> int | None:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _mapping(value: object) -> dict[str, Any]:
     return {str(key): item for key, item in value.items()} if isinstance(value, Mapping) else {}
 
 
+def _exceptions(value: object) -> tuple[Printed, ...]:
+    """A chain of exceptions, root first, each as Python prints it, with the frames that led to it."""
+    found = []
+    for item in value if isinstance(value, list) else ():
+        if isinstance(item, Mapping):
+            kind, module = _text(item.get("type")) or "", _text(item.get("module")) or ""
+            message = _text(item.get("message")) or ""
+            name = kind if "." in kind or module in ("", "builtins", "__main__") else f"{module}.{kind}"
+            frames = item.get("frames")
+            told = [_frame(frame) for frame in frames if isinstance(frame, Mapping)] if isinstance(frames, list) else []
+            found.append((f"{name}: {message}".rstrip(": "), "\n".join(told)))
+    return tuple(found)
+
+
+def _frame(frame: Mapping[Any, Any]) -> str:
+    return f'File "{frame.get("file")}", line {frame.get("line")}, in {frame.get("function")}\n  {frame.get("code")}'
+
+
+def _signal(exit_code: int | None, signal: int | None) -> int | None:
+    """The signal that ended a process, however it was told: by waitpid, by a shell, as an unsigned byte, by Windows."""
+    if signal is not None and signal != 0:
+        return abs(signal) if abs(signal) <= LAST_SIGNAL else None
+    if exit_code is None:
+        return None
+    if exit_code in WINDOWS:
+        return WINDOWS[exit_code]
+    if SHELL < exit_code <= SHELL + LAST_SIGNAL:
+        return exit_code - SHELL
+    if -LAST_SIGNAL <= exit_code < 0:
+        return -exit_code
+    return 256 - exit_code if exit_code in UNSIGNED else None
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One attempt's end. Fields as in the evidence contract; None means unknown. `signal` also covers exit codes over 128."""
+    """One attempt's end. Fields as in the evidence contract; None means unknown. `signal` covers exit codes over 128 too."""
 
     id: str | None = None
     log: str = ""
@@ -39,30 +86,26 @@ class Evidence:
     preemption_notice: bool = False
     heartbeat_age_s: float | None = None
     step_age_s: float | None = None
+    step_limit_s: float | None = None
     error: dict[str, Any] = field(default_factory=dict)
-    exceptions: tuple[tuple[str, str], ...] = ()
+    exceptions: tuple[Printed, ...] = ()
     ranks: tuple[dict[str, Any], ...] = ()
     entity: str | None = None
+    stack: str | None = None
+    where: dict[str, Any] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, raw: object, config: Mapping[str, Any] | None = None) -> "Evidence":
         """Evidence from a JSON object; what cannot be read is left out. Total."""
         data = _mapping(raw)
-        exit_code, signal = _int(data.get("exit_code")), _int(data.get("signal"))
-        if signal is None and exit_code is not None:
-            # A shell reports a signal as 128 + its number, waitpid as a negative code.
-            if 128 < exit_code <= 128 + 64:
-                signal = exit_code - 128
-            elif -64 <= exit_code < 0:
-                signal = -exit_code
-        exceptions = data.get("exceptions")
+        exit_code = _int(data.get("exit_code"))
         ranks = data.get("ranks")
         return cls(
             id=_text(data.get("id")),
             log=_text(data.get("log")) or "",
             exit_code=exit_code,
-            signal=signal or None,
+            signal=_signal(exit_code, _int(data.get("signal"))),
             killed_by=_text(data.get("killed_by")),
             oom_kill_delta=_int(data.get("oom_kill_delta")),
             shm_used_fraction=_number(data.get("shm_used_fraction")),
@@ -70,14 +113,13 @@ class Evidence:
             preemption_notice=data.get("preemption_notice") is True,
             heartbeat_age_s=_number(data.get("heartbeat_age_s")),
             step_age_s=_number(data.get("step_age_s")),
+            step_limit_s=_number(data.get("step_limit_s")),
             error=_mapping(data.get("error")),
-            exceptions=tuple(
-                (_text(item.get("type")) or "", _text(item.get("message")) or "")
-                for item in (exceptions if isinstance(exceptions, list) else ())
-                if isinstance(item, Mapping)
-            ),
+            exceptions=_exceptions(data.get("exceptions")),
             ranks=tuple(_mapping(item) for item in (ranks if isinstance(ranks, list) else ())),
             entity=_text(data.get("entity")),
+            stack=_text(data.get("stack")),
+            where=_mapping(data.get("where")),
             config=dict(config or {}),
         )
 
@@ -94,6 +136,8 @@ class Diagnosis:
     params: dict[str, Any] = field(default_factory=dict)
     fixes: tuple[Fix, ...] = ()
     id: str | None = None
+    line: int | None = None
+    """Number of the log's line that decided, from 1; not part of the wire form."""
 
     def to_dict(self) -> dict[str, Any]:
         """The diagnosis as JSON; code NONE (nothing failed) has no registry row and no texts."""

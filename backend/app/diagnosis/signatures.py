@@ -1,35 +1,46 @@
-"""The signatures, read from ``signatures.toml`` and matched in linear time."""
+"""The signatures, read from ``signatures.toml`` and matched in linear time: one automaton says which occur in a text."""
 
 import functools
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import re2
 
+ROLES = ("root", "confirmation", "echo", "cascade", "advice")
+SCOPES = ("exception", "line", "always")
+MOST_HITS = 60
+"""Places of one signature that are looked at: logs of many ranks repeat themselves."""
+AUTOMATON_BYTES = 512 * 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A form that a failure takes in a log: its code, how telling it is, whether it can be the cause (role)."""
+    """A form that a failure takes in a log.
 
+    `role`: ``root`` may be the cause; ``confirmation`` tells why a process was killed; ``echo`` names an end that another
+    line tells better; ``cascade`` follows from the failure of another process; ``advice`` is no failure.
+    `scope`: ``exception`` counts in the text of an exception, ``line`` in any line that is no warning, ``always`` anywhere.
+    `frames` is what the traceback above an exception has to contain.
+    """
+
+    number: int
     code: str
     priority: int
     role: str
+    scope: str
     pattern: str
+    frames: str | None
     hits: tuple[str, ...]
     misses: tuple[str, ...]
 
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A line that a signature matched: number of the line from the start, its text, the entity that it names."""
-
-    signature: Signature
-    line: int
-    text: str
-    entity: str | None
+    @property
+    def has_entity(self) -> bool:
+        """Whether the pattern names what the failure is about."""
+        return "(?P<entity" in self.pattern
 
 
 @functools.cache
@@ -37,40 +48,88 @@ def signatures() -> tuple[Signature, ...]:
     """All signatures, in the order of the file."""
     text = (Path(__file__).parent / "signatures.toml").read_text(encoding="utf-8")
     return tuple(
-        Signature(row["code"], row["priority"], row["role"], row["pattern"], tuple(row["hits"]), tuple(row["misses"]))
-        for row in tomllib.loads(text)["signature"]
+        Signature(
+            number,
+            row["code"],
+            row["priority"],
+            row.get("role", "root"),
+            row.get("scope", "exception"),
+            row["pattern"].replace("\n", ""),
+            row.get("frames"),
+            tuple(row["hits"]),
+            tuple(row["misses"]),
+        )
+        for number, row in enumerate(tomllib.loads(text)["signature"])
     )
 
 
 @functools.cache
-def _automaton() -> Any:
-    """All signatures as one automaton: tells of a line which of them match, in time linear in its length."""
+def entity_patterns() -> dict[str, str]:
+    """For each code, where its text names what it is about."""
+    text = (Path(__file__).parent / "signatures.toml").read_text(encoding="utf-8")
+    return dict(tomllib.loads(text)["entities"])
+
+
+def _options() -> Any:
     options = re2.Options()
     options.log_errors = False
-    automaton = re2.Set.SearchSet(options)
+    options.max_mem = AUTOMATON_BYTES
+    return options
+
+
+@functools.cache
+def _automaton() -> Any:
+    automaton = re2.Set.SearchSet(_options())
     for signature in signatures():
-        automaton.Add(signature.pattern)
+        automaton.Add(f"(?m:{signature.pattern})")
     automaton.Compile()
     return automaton
 
 
 @functools.cache
-def _compiled(pattern: str) -> Any:
-    return re2.compile(pattern)
+def compiled(pattern: str) -> Any:
+    """A pattern for texts as bytes, ``^`` and ``$`` at every line."""
+    return re2.compile(f"(?m:{pattern})".encode(), _options())
 
 
-def _entity(signature: Signature, line: str) -> str | None:
-    if "(?P<entity" not in signature.pattern:
+def occurring(text: bytes) -> list[Signature]:
+    """The signatures that occur anywhere in a text, in time linear in its length."""
+    known = signatures()
+    return [known[index] for index in sorted(_automaton().Match(text) or ())]
+
+
+def places(signature: Signature, text: bytes) -> Iterator[int]:
+    """Where a signature occurs: offsets of the first `MOST_HITS` places."""
+    found = compiled(signature.pattern).finditer(text)
+    return (match.start() for match in islice(found, MOST_HITS))
+
+
+def _named(pattern: str, text: bytes) -> str | None:
+    found = compiled(pattern).search(text)
+    if found is None:
         return None
-    found = _compiled(signature.pattern).search(line)
-    named = found.groupdict() if found else {}
-    return next((value for name, value in named.items() if name.startswith("entity") and value), None)
+    value = next((value for value in found.groups() if value), None)
+    return value.decode("utf-8", "replace").strip() if value else None
 
 
-def match(lines: Sequence[str]) -> Iterator[Hit]:
-    """Every hit of every signature, line by line."""
-    automaton, known = _automaton(), signatures()
-    for number, line in enumerate(lines):
-        for index in automaton.Match(line) or ():
-            signature = known[index]
-            yield Hit(signature, number, line, _entity(signature, line))
+def entity_of(code: str, signature: Signature | None, text: str) -> str | None:
+    """What a failure's text is about: the signature's own group, else where texts of that code name it."""
+    raw = text.encode("utf-8", "replace")
+    if signature is not None and signature.has_entity:
+        found = compiled(signature.pattern).search(raw)
+        named = found.groupdict() if found else {}
+        value = next((value for value in named.values() if value), None)
+        if value:
+            return str(value.decode("utf-8", "replace")).strip()
+    pattern = entity_patterns().get(code)
+    return _named(pattern, raw) if pattern else None
+
+
+def match_text(text: str, scopes: Sequence[str] = SCOPES) -> list[Signature]:
+    """The signatures of the given scopes that occur in a short text."""
+    return [signature for signature in occurring(text.encode("utf-8", "replace")) if signature.scope in scopes]
+
+
+def frames_fit(signature: Signature, frames: str) -> bool:
+    """Whether the traceback above an exception is one that the signature asks for."""
+    return signature.frames is None or compiled(signature.frames).search(frames.encode("utf-8", "replace")) is not None

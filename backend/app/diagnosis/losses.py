@@ -1,0 +1,65 @@
+"""Whether a training's losses say that it has diverged: not finite to the end, or exactly zero throughout."""
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+
+from app.diagnosis.text import Log
+
+LOOKED_AT = 96 * 1024
+"""Bytes of the log's end in which losses are looked for."""
+LAST_BAD = 2
+LEAST_ZEROS = 5
+_LOSS = re.compile(
+    rb"(?<![\w.])([\w/-]*[Ll](?:oss|OSS)(?:[_/]\w+)?)['\"]?(?: ?[:=] ?| is | )[\[(]?(?:tensor\()?"
+    rb"([-+]?(?:nan|NaN|inf(?:inity)?|Inf|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?))(?![\w%/])"
+)
+_HEAD = re.compile(rb"^\s*Epoch\s+GPU_mem\s+([^\n]*)$", re.MULTILINE)
+_ROW = re.compile(rb"^\s*\d+/\d+\s+[\d.]+G\s+([-+.\w ]+?):", re.MULTILINE)
+_OTHER = re.compile(rb"val|test|eval|best|scale", re.IGNORECASE)
+
+
+def _named(tail: bytes) -> Iterator[tuple[int, float]]:
+    for found in _LOSS.finditer(tail):
+        if not _OTHER.search(found[1]):
+            yield found.start(), float(found[2])
+
+
+def _columns(tail: bytes) -> Iterator[tuple[int, float]]:
+    """Ultralytics' table: the losses stand between the memory and the number of instances."""
+    head = _HEAD.search(tail)
+    count = sum(b"loss" in name for name in head[1].split()) if head else 3
+    for found in _ROW.finditer(tail):
+        values = []
+        for word in found[1].split()[:count]:
+            try:
+                values.append(float(word))
+            except ValueError:
+                values = []
+                break
+        if values:
+            worst = next((value for value in values if not math.isfinite(value)), sum(map(abs, values)))
+            yield found.start(), worst
+
+
+def _zero_throughout(values: Sequence[float]) -> bool:
+    return len(values) >= LEAST_ZEROS and not any(values)
+
+
+def diverged_line(log: Log) -> int | None:
+    """Index of the line in which the losses go wrong for good; None where they do not."""
+    base = max(0, len(log.buffer) - LOOKED_AT)
+    tail = log.buffer[base:]
+    if b"oss" not in tail and b"GPU_mem" not in tail:
+        return None
+    told = sorted((*_named(tail), *_columns(tail)))
+    if not told:
+        return None
+    bad = 0
+    for _, value in reversed(told):
+        if math.isfinite(value):
+            break
+        bad += 1
+    if bad >= min(LAST_BAD, len(told)):
+        return log.at(base + told[-bad][0])
+    return log.at(base + told[0][0]) if base == 0 and _zero_throughout([value for _, value in told]) else None

@@ -103,7 +103,9 @@ def refreshed(code: str, text: str) -> str:
 
     def renew(match: re.Match[str]) -> str:
         language, body = match[1].strip(), match[2]
-        if language == "json diagnosis":
+        if language == "json evidence":
+            body = _json(json.loads(body)) + "\n"
+        elif language == "json diagnosis":
             body = diagnosis_example(code, text)
         elif language == "json error":
             body = error_example(code, body)

@@ -19,7 +19,7 @@ from PIL import Image
 
 from app.api.deps import Platform
 from app.config import Settings
-from app.core import logging, timing
+from app.core import logging, timing, tracing
 from app.main import create_app
 from app.schemas.wire import AgentReport
 
@@ -32,6 +32,12 @@ def no_waiting() -> Iterator[timing.TestTiming]:
     """Back-off passes at once."""
     with timing.testing() as clock:
         yield clock
+
+
+@pytest.fixture(autouse=True)
+def own_trace() -> None:
+    """No test goes on with another one's trace."""
+    tracing._trace.set(None)
 
 
 @pytest.fixture(autouse=True)

@@ -66,7 +66,7 @@ def redact_text(text: str) -> str:
 
 def public_text(text: str, longest: int = LONGEST) -> str:
     """`text` fit for users: without secrets, absolute paths, SQL and stack traces, cut at `longest` characters."""
-    if len(text) < SHORTEST_SECRET and text.isalnum() and text.isascii():
+    if len(text) < SHORTEST_SECRET <= longest and text.isalnum() and text.isascii():
         return text
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode()

@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import Scope
-from starlette.websockets import WebSocket, WebSocketState
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from app.core.catch_all import CatchAll, problem_base
 from app.core.errors import ErrorType, Fix, PlatformError
@@ -237,7 +237,7 @@ class WayOut:
                 event = {"type": "error", "seq": seq, "fatal": True, "error": body}
                 await websocket.send_text(orjson.dumps(event).decode())
             await websocket.close(_close_code(error), close_reason(body["message"]))
-        except (RuntimeError, OSError) as gone:
+        except (RuntimeError, WebSocketDisconnect) as gone:
             logger.info("watcher left before it was told", code=error.code, reason=type(gone).__name__)
 
 

@@ -67,7 +67,7 @@ def draw(number: int) -> Schedule:
 
 @pytest.fixture
 async def platform(tmp_path: Path) -> AsyncIterator[RunningPlatform]:
-    times = {"VTP_HEARTBEAT_SECONDS": "3", "VTP_GRACE_SECONDS": "3"}
+    times = {"VTP_HEARTBEAT_SECONDS": "5", "VTP_GRACE_SECONDS": "3"}
     async with running(tmp_path / "home", slots=SLOTS, **times) as found:
         await found.add_dataset("tiny", classification_zip())
         yield found

@@ -1,7 +1,6 @@
 """All attempts of one machine: taking, adopting, reporting, letting go."""
 
 import asyncio
-import errno
 import fcntl
 import os
 import platform
@@ -17,6 +16,7 @@ import psutil
 from trainers.agent.backend import Backend, BackendAway, BackendRefuses
 from trainers.agent.cgroup import Cgroups
 from trainers.agent.ending import stamp
+from trainers.agent.evidence import NO_ROOM
 from trainers.agent.frameworks import Framework
 from trainers.agent.outbox import Key, Outbox
 from trainers.agent.process import AttemptProcess
@@ -159,7 +159,7 @@ class Agent:
         try:
             keep_spec(self.folder(key), spec)
         except OSError as error:
-            code = "DISK_FULL" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "SYSTEM_ERROR"
+            code = "DISK_FULL" if error.errno in NO_ROOM else "SYSTEM_ERROR"
             raise Refused(422, code, f"the assignment cannot be stored: {error}") from error
         self.outbox.open(key)
         self._supervise(key, spec, framework)

@@ -6,6 +6,7 @@ from typing import Any
 
 from trainers.agent import evidence
 from trainers.agent.process import AttemptProcess
+from trainers.agent.shim import NOT_STARTED_FILE
 
 EXIT_CANCELLED = 20
 TOLD_KILLS = ("timeout", "cancel", "shutdown")
@@ -22,6 +23,9 @@ def last_update(process: AttemptProcess, result: dict[str, Any] | None, outside:
 
     `result` is what the training reached by its own account, `outside` what the supervisor saw.
     """
+    if (why := evidence.read_json(process.folder / NOT_STARTED_FILE)) is not None:
+        code = "DISK_FULL" if why.get("errno") in evidence.NO_ROOM else "SYSTEM_ERROR"
+        return not_started(process.folder, code, f"the training could not be started: {why['message']}")
     ended = process.exit_facts()
     process.keep_exit(ended)
     at = str(ended.get("at") or stamp())

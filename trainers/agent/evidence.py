@@ -1,5 +1,6 @@
 """What can be told of an attempt's end from outside the process."""
 
+import errno
 import json
 import os
 import re
@@ -10,6 +11,7 @@ from typing import Any
 LOG_TAIL_BYTES = 256 * 1024
 STACK_BYTES = 32 * 1024
 RANK_LOG_BYTES = 16 * 1024
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
 _RANK_FILE = re.compile(r"error\.rank(\d+)\.json")
 

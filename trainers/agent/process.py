@@ -15,6 +15,13 @@ from trainers.agent.evidence import read_json
 from trainers.agent.shim import boot_id, start_time, write_json
 
 ROOT = Path(__file__).parents[2]
+_shims: list[subprocess.Popen[bytes]] = []
+"""Shims of this process that have not been waited for: each outlives its training by a moment, and may outlive us."""
+
+
+def reap() -> None:
+    """Takes note of shims that have ended."""
+    _shims[:] = [shim for shim in _shims if shim.poll() is None]
 
 
 class AttemptProcess:
@@ -95,6 +102,7 @@ class AttemptProcess:
         Raises:
             OSError: no process can be started.
         """
+        reap()
         self._shim = subprocess.Popen(
             [sys.executable, "-I", str(Path(__file__).with_name("shim.py")), str(self.folder), *command],
             env=dict(environment),
@@ -104,6 +112,7 @@ class AttemptProcess:
             start_new_session=True,
             cwd=self.folder,
         )
+        _shims.append(self._shim)
 
     @property
     def killed_by(self) -> str | None:

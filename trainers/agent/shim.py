@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-NOT_STARTED = 127
+NOT_STARTED, NOT_STARTED_FILE = 127, "not_started.json"
 CGROUP_PROCS, MEMORY_LIMIT = "VTP_CGROUP_PROCS", "VTP_MEMORY_RLIMIT"
 
 
@@ -102,6 +102,7 @@ def _spawn(command: list[str], folder: Path) -> int:
         _become(command, folder)
     except (OSError, ValueError) as error:
         os.write(2, f"the training could not be started: {error}\n".encode())
+        write_json(folder / NOT_STARTED_FILE, {"message": str(error), "errno": getattr(error, "errno", None)})
     finally:
         os._exit(NOT_STARTED)
 

@@ -1,7 +1,6 @@
 """Brings what an attempt needs and starts its training."""
 
 import asyncio
-import errno
 import json
 import time
 from collections.abc import Callable
@@ -11,14 +10,13 @@ from typing import Any
 from trainers.agent import fetch
 from trainers.agent.backend import Backend, BackendRefuses
 from trainers.agent.cgroup import Cgroups, Memory, NoCgroup
-from trainers.agent.evidence import read_json, tail
+from trainers.agent.evidence import NO_ROOM, read_json, tail
 from trainers.agent.frameworks import Framework
 from trainers.agent.process import AttemptProcess, environment
 from trainers.agent.shim import CGROUP_PROCS, MEMORY_LIMIT
 
 START_SECONDS = 10.0
 LOOK_SECONDS = 0.005
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class NotStarted(Exception):

@@ -1,6 +1,7 @@
 """Supervises one attempt from its assignment to the delivery of its last word."""
 
 import asyncio
+import hashlib
 import shutil
 import signal
 import time
@@ -61,8 +62,9 @@ class Supervisor:
 
     @property
     def name(self) -> str:
-        """The attempt's name where only one word fits."""
-        return f"{self.key[0]}-{self.key[1]}"
+        """The attempt's name on this machine, where several platforms may have a job of the same number."""
+        place = hashlib.sha256(str(self.folder).encode()).hexdigest()[:8]
+        return f"{self.key[0]}-{self.key[1]}-{place}"
 
     @property
     def busy(self) -> bool:

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.clients.storage import Storage
 from app.config import Settings
-from app.core.errors import PlatformError
+from app.core.errors import FieldError, PlatformError
+from app.core.fixes import fixes_for, nearest
 from app.datasets.plan import Plan, make_plan, tar_stream
 from app.db.models import Dataset
 from app.db.repositories import jobs
@@ -219,10 +220,9 @@ class DatasetService:
 
     async def check_for_training(self, dataset_id: str, config: Mapping[str, Any]) -> list[PlatformError]:
         """What keeps a data set from being trained on with this configuration."""
-        try:
-            row = await self._row(dataset_id)
-        except PlatformError as error:
-            return [error]
+        row = await self.db.read(lambda session: session.get(Dataset, dataset_id))
+        if row is None:
+            return [await self._unknown(dataset_id)]
         if row.status == "checking":
             await self.checks.over(dataset_id)
             row = await self._row(dataset_id)
@@ -235,6 +235,16 @@ class DatasetService:
             return []
         fixes = [fix for fix in row.error.get("fixes") or () if fix["id"] != "exclude-invalid-files" or not excluded]
         return [stored_as_error({**row.error, "fixes": fixes})]
+
+    async def _unknown(self, dataset_id: str) -> PlatformError:
+        """DATASET_NOT_FOUND with the ids that look most like the one asked for."""
+        known = [str(dataset["dataset_id"]) for dataset in await self.list_all()]
+        close = nearest(dataset_id, known)
+        hint = f"; did you mean {' or '.join(f'`{name}`' for name in close)}?" if close else ""
+        wrong = FieldError("#/dataset_id", "unknown_dataset", f"no data set `{dataset_id}`{hint}")
+        details = {"dataset_id": dataset_id}
+        fixes = fixes_for("DATASET_NOT_FOUND", {**details, "suggestions": close})
+        return PlatformError.from_code("DATASET_NOT_FOUND", details, errors=[wrong], fixes=fixes)
 
     async def _plan(self, dataset_id: str, config: Mapping[str, Any]) -> Plan:
         row = await self._row(dataset_id)

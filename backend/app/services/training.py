@@ -256,7 +256,8 @@ def _all_in_one(errors: list[PlatformError]) -> PlatformError:
 
 def _patched(job: Job, request: RetryRequest) -> dict[str, Any]:
     if request.fix_id is not None:
-        offered = (shown_error(job.error) or {}).get("fixes", [])
+        # A manual fix is advice: there is nothing in it that could be applied.
+        offered = [fix for fix in (shown_error(job.error) or {}).get("fixes", []) if fix["patch"]]
         fix = next((fix for fix in offered if fix["id"] == request.fix_id), None)
         if fix is None:
             message = f"job {job.id} offers no fix `{request.fix_id}`"

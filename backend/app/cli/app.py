@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import datasets, jobs, models, system, train
+from app.cli import datasets, explain, jobs, models, system, train
 from app.cli.output import EXIT_BUG, Output, exit_code, shown
 
 EPILOG = (
@@ -25,7 +25,7 @@ cli = typer.Typer(
 )
 cli.add_typer(jobs.cli, name="jobs")
 cli.add_typer(datasets.cli, name="datasets")
-for command in (system.up, system.serve, train.train, models.models, system.explain, system.diagnose, system.status):
+for command in (system.up, system.serve, train.train, models.models, explain.explain, explain.diagnose, system.status):
     cli.command()(command)
 
 

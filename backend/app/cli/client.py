@@ -4,11 +4,12 @@ import json
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
-
-import httpx2
+from typing import TYPE_CHECKING, Any
 
 from app.core.errors import PlatformError
+
+if TYPE_CHECKING:
+    import httpx2
 
 PREFIX = "/api/v1"
 READ_SIZE = 1 << 20
@@ -58,6 +59,8 @@ class Api:
     """Requests to the backend; every refusal is an `ApiFailure`."""
 
     def __init__(self) -> None:
+        import httpx2
+
         self.url, self.token = locate()
         self._http = httpx2.Client(
             base_url=self.url,
@@ -73,6 +76,8 @@ class Api:
             ApiFailure: the backend refused.
             PlatformError: SERVICE_UNAVAILABLE where it does not answer.
         """
+        import httpx2
+
         try:
             response = self._http.request(method, PREFIX + path, **options)
         except httpx2.HTTPError as error:
@@ -97,6 +102,8 @@ class Api:
             ApiFailure: the backend refused.
             PlatformError: SERVICE_UNAVAILABLE where it does not answer.
         """
+        import httpx2
+
         part = target.with_name(target.name + ".part")
         try:
             with self._http.stream("GET", PREFIX + path) as response, part.open("wb") as file:
@@ -139,7 +146,7 @@ def _read(file: Path) -> Iterator[bytes]:
             yield chunk
 
 
-def _check(response: httpx2.Response) -> None:
+def _check(response: "httpx2.Response") -> None:
     if not response.is_error:
         return
     try:

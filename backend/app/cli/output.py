@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.core.errors import PlatformError
-from app.core.responses import public
 
 EXIT_BUG, EXIT_USER, EXIT_TRANSIENT, EXIT_PERMISSION = 1, 3, 4, 5
 PERMISSION = {"INVALID_TOKEN", "INSUFFICIENT_PERMISSIONS", "QUOTA_EXCEEDED"}
@@ -83,4 +82,6 @@ def exit_code(error: dict[str, Any]) -> int:
 
 def shown(error: PlatformError) -> dict[str, Any]:
     """A local error in the public form."""
+    from app.core.responses import public
+
     return public(error)

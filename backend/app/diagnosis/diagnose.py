@@ -25,13 +25,15 @@ from app.diagnosis.ending import (
 from app.diagnosis.evidence import Diagnosis, Evidence
 from app.diagnosis.fingerprint import FINGERPRINT_VERSION, fingerprint
 from app.diagnosis.logs import GENERAL, PURE, SPECIFIC, Reading, read_log
-from app.diagnosis.text import shortened
-from app.diagnosis.told import TAIL_CHARACTERS, WORDLESS, claim, finding, first_rank, is_vague, tail_of, told
+from app.diagnosis.scan import window
+from app.diagnosis.text import TAIL_CHARACTERS, shortened
+from app.diagnosis.told import WORDLESS, claim, finding, first_rank, is_vague, tail_of, told
 from app.diagnosis.tracebacks import kind_of
 
 __all__ = ["FINGERPRINT_VERSION", "diagnose", "fingerprint"]
 
 SHOWN_LINES = 3
+ENOUGH = 0.7
 UNKNOWN = Finding("UNKNOWN_FAILURE", 0.4, ())
 CASCADE_TIER = 6
 """Explanations up to here are ends of processes and lost connections, or faults in code that no signature knows."""
@@ -163,13 +165,22 @@ def _finding(evidence: Evidence, *, failed: bool) -> Finding | None:
     found = next((found for found in _explanations(evidence, reading) if found is not None), None)
     if found is None and (failed or not _succeeded(evidence)):
         found = _unexplained(evidence, reading, failed=failed)
-    whole = len(evidence.log) > TAIL_CHARACTERS
-    if whole and found is not None and (found.code == "UNKNOWN_FAILURE" or found.confidence < 0.7):
-        before = read_log(evidence.log[: -TAIL_CHARACTERS // 2])
-        earlier = before.root
-        if earlier is not None and earlier.tier >= GENERAL:
-            found = replace(finding(earlier, before), confidence=0.6)
+    if len(evidence.log) > TAIL_CHARACTERS and found is not None and found.confidence < ENOUGH:
+        return _before_the_tail(evidence.log[:-TAIL_CHARACTERS]) or found
     return found
+
+
+def _before_the_tail(log: str) -> Finding | None:
+    """What the part of a long log says that is read only where its end does not decide."""
+    text = log.encode("utf-8", "replace")
+    part = window(text)
+    if part is None:
+        return None
+    before = read_log(text[slice(*part)].decode("utf-8", "replace"))
+    earlier = before.root
+    if earlier is None or earlier.tier < GENERAL:
+        return None
+    return replace(finding(earlier, before), confidence=0.65, line=None)
 
 
 def _params(evidence: Evidence, found: Finding) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.core.error_messages import REGISTRY, format_error_message
@@ -138,6 +138,10 @@ class Diagnosis:
     id: str | None = None
     line: int | None = None
     """Number of the log's line that decided, from 1; not part of the wire form."""
+
+    def moved(self, lines: int) -> "Diagnosis":
+        """The same verdict where `lines` more lines stand before the text that was read."""
+        return replace(self, line=None if self.line is None else self.line + lines)
 
     def to_dict(self) -> dict[str, Any]:
         """The diagnosis as JSON; code NONE (nothing failed) has no registry row and no texts."""

@@ -1,8 +1,7 @@
 """What a log says of a failure: which of its lines may be the cause, which follow from it, which were overcome."""
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -101,13 +100,20 @@ class Reading:
         self._aftermath = max((event.index for event in told if event.role in ("cascade", "echo")), default=-1)
         self.events = [event for event in told if not self.overcome(event)]
 
-    @cached_property
-    def _progress(self) -> list[int]:
-        """Indices of the lines that show a training at work."""
-        places_ = compiled(_PROGRESS).finditer(self.log.buffer)
-        found = sorted({self.log.at(place.start()) for place in places_})
-        lines = self.log.lines
-        return [index for index in found if index not in self._owned and lines[index].text[:6] != "wandb:"]
+    def _progress(self, first: int, last: int | None = None) -> Iterator[int]:
+        """Indices of the lines from `first` up to `last` that show a training at work."""
+        lines, starts = self.log.lines, self.log.starts
+        if first >= len(lines):
+            return
+        base = starts[first]
+        end = starts[last] if last is not None and last < len(starts) else None
+        text = self.log.buffer[base:end]
+        seen = -1
+        for place in compiled(_PROGRESS).finditer(text):
+            index = self.log.at(base + place.start())
+            if index != seen and index not in self._owned and not lines[index].text.startswith("wandb:"):
+                yield index
+            seen = index
 
     def _elastic(self) -> tuple[str, int] | None:
         """The rank that torchrun saw fail first, and its exit code."""
@@ -206,7 +212,7 @@ class Reading:
         after = event.raised.end if event.raised else event.index
         if event.rank is None and self._aftermath > after and self.distributed:
             return False
-        later = self._progress[bisect_right(self._progress, after) :]
+        later = self._progress(after + 1)
         return any(self._works(after, index) for index in later if self.log.lines[index].rank == event.rank)
 
     def _works(self, after: int, index: int) -> bool:
@@ -214,7 +220,7 @@ class Reading:
         bars = _BAR.findall(self.log.lines[index].text)
         if not bars:
             return True
-        before = self._progress[: bisect_right(self._progress, after)][-BARS_BEFORE:]
+        before = self._progress(max(0, after - BARS_BEFORE), after + 1)
         drawn = {bar for i in before for bar in _BAR.findall(self.log.lines[i].text)}
         return bars[-1] not in drawn and (bool(drawn) or bars[-1][0] != "0")
 
@@ -273,8 +279,7 @@ class Reading:
         for index in last:
             text = self.log.lines[index].text
             if _FAILED.search(text) and tone_of(text) != "soft" and not _FAILED_IGNORED.search(text):
-                later = self._progress[bisect_right(self._progress, index) :]
-                return None if later else index
+                return None if next(self._progress(index + 1), None) is not None else index
         return None
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+TAIL_CHARACTERS = 256 * 1024
 LONGEST_LINE = 8192
 HEAD = 160
 """Characters of a line's beginning in which its level stands."""

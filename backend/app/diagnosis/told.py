@@ -18,9 +18,8 @@ from app.diagnosis.logs import (
     exception_events,
     read_log,
 )
-from app.diagnosis.text import shortened
+from app.diagnosis.text import TAIL_CHARACTERS, shortened
 
-TAIL_CHARACTERS = 256 * 1024
 WORDLESS = frozenset({"UNKNOWN_FAILURE", "SYSTEM_ERROR", "TRAINING_CODE_ERROR", "TRAINER_CRASHED", "TRAINER_KILLED"})
 """Claims that say no more than that something failed: the rest of the evidence is asked first."""
 CONFIDENCE = {PHYSICAL: 0.97, SPECIFIC: 0.95, GENERAL: 0.9, CODE_PRIORITY // 10: 0.88}

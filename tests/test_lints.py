@@ -62,7 +62,7 @@ def test_a_core_module_without_tests_is_found() -> None:
     [
         "https://registry." + "npmjs.org/react",
         "--index-url https://pypi." + "org/simple",
-        "https://artifactory" + ".example.com/api/pypi/simple",
+        "https://arti" + "factory.example.com/api/pypi/simple",
         "cd /" + "root/project",
         "/" + "home/anna/project",
     ],

@@ -154,12 +154,17 @@ def snippets(text: str) -> Iterator[str]:
 def used_wrongly(words: list[str]) -> str | None:
     """What ``vtp`` does not know in a command; None where all is well."""
     command: Any = typer.main.get_command(cli)
-    known = {option for param in command.params for option in param.opts}
-    for word in words:
+    common = {name: option for option in command.params for name in option.opts}
+    rest = iter(words)
+    for word in rest:
         children = getattr(command, "commands", None)
         if word.startswith("-"):
-            if word.split("=")[0] not in known | {option for param in command.params for option in param.opts} | {"--help"}:
+            options = common | {name: option for option in command.params for name in option.opts}
+            name, equals, _ = word.partition("=")
+            if name not in options and name != "--help":
                 return f"no option {word}"
+            if name in options and not options[name].is_flag and not equals:
+                next(rest, None)
         elif children is not None:
             if word not in children:
                 return f"no command {word}"
@@ -215,6 +220,13 @@ def test_variables_named_in_documents_exist() -> None:
     for path in DOCUMENTS:
         named = set(re.findall(r"\bVTP_[A-Z]+(?:_[A-Z]+)*\b", path.read_text(encoding="utf-8")))
         assert named <= known, f"{path.name}: {named - known}"
+
+
+def test_settings_named_in_documents_exist_in_a_framework() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "trainers").glob("*/*.py"))
+    for path in DOCUMENTS:
+        named = set(re.findall(r"--set ([a-z][a-z_0-9]*)=", path.read_text(encoding="utf-8")))
+        assert [name for name in named if f'"{name}"' not in sources] == [], path.name
 
 
 @needs_sklearn

@@ -43,10 +43,9 @@ def _parameters(command: Any) -> str:
 
 
 def _commands(command: Any, path: str) -> Iterator[str]:
-    children = getattr(command, "commands", None)
-    if children is None:
+    children = getattr(command, "commands", {})
+    if not children or (command.invoke_without_command and " " in path):
         yield f"## {path}\n\n{_sentence(command.help)}\n\n{_parameters(command)}"
-        return
     for name, child in children.items():
         yield from _commands(child, f"{path} {name}")
 
@@ -194,6 +193,20 @@ def _agent_options() -> str:
     return _table(("option", "", "meaning"), rows)
 
 
+def _agent_variables() -> str:
+    from trainers.agent.settings import AgentSettings
+
+    usual = AgentSettings()
+    rows = [
+        ("`VTP_HEARTBEAT_SECONDS`", f"{usual.heartbeat:g}", "between two reports to the backend"),
+        ("`VTP_GRACE_SECONDS`", f"{usual.grace:g}", "between asking a training to stop and killing it"),
+        ("`VTP_HANG_WARM_UP_SECONDS`", f"{usual.hang.warm_up:g}", "without a step allowed before the first steps"),
+        ("`VTP_HANG_FIRST_SECONDS`", f"{usual.hang.first:g}", "the same in the first epoch"),
+        ("`VTP_HANG_LEAST_SECONDS`", f"{usual.hang.least:g}", "the same afterwards, whatever was learned from the run"),
+    ]
+    return _table(("variable", "default", "seconds"), rows)
+
+
 def config() -> str:
     """What can be set: of a training, of the backend, of an agent."""
     from app.schemas.training import TrainingConfig
@@ -202,7 +215,7 @@ def config() -> str:
         f"# Configuration\n\n{MADE}\n\n## A training\n\nThe body of `POST /api/v1/training-jobs`; unknown fields are "
         "refused. What a framework takes under `settings` is in `GET /api/v1/frameworks`.\n\n"
         f"{_fields(TrainingConfig)}\n## The backend\n\nVariables of its environment.\n\n{_settings()}\n"
-        f"## An agent\n\nOptions of `vtp-agent`.\n\n{_agent_options()}"
+        f"## An agent\n\nOptions of `vtp-agent`.\n\n{_agent_options()}\nIts environment.\n\n{_agent_variables()}"
     )
 
 

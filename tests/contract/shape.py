@@ -42,7 +42,9 @@ def assert_canonical_error(response: httpx.Response, status: int, code: str | No
     assert code is None or error["code"] == code
     headers = response.headers
     if headers["content-type"] == PROBLEM:
-        assert set(body) == set(ProblemBody.model_fields)
+        ProblemBody.model_validate(body, strict=True)
+        assert set(body) - {"violated-policies"} == set(ProblemBody.model_fields) - {"violated_policies"}
+        assert body.get("violated-policies", [None]) == [error["params"].get("policy")]
         assert body["status"] == status
         assert body["title"] == error["title"]
         assert body["detail"] == error["message"]

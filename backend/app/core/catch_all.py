@@ -56,8 +56,13 @@ def _header(scope: Scope, wanted: bytes) -> bytes:
     return b""
 
 
-def _base_of(scope: Scope) -> str:
-    """Scheme and host by which the client reached this server; empty where it named no proper host."""
+def base_of_problem(scope: Scope) -> str | None:
+    """Scheme and host of this server as the client named it, where it asked for a problem document; None where not.
+
+    Empty where the client named no proper host.
+    """
+    if b"problem+json" not in _header(scope, b"accept"):
+        return None
     host = _header(scope, b"host")
     return f"{scope['scheme']}://{host.decode()}" if _HOST.fullmatch(host) else ""
 
@@ -85,8 +90,8 @@ class CatchAll:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
-        asked = b"problem+json" in _header(scope, b"accept")
-        token = problem_base.set(_base_of(scope)) if asked else None
+        base = base_of_problem(scope)
+        token = None if base is None else problem_base.set(base)
 
         async def watched(message: Message) -> None:
             nonlocal started

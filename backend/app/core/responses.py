@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from app.core.catch_all import CatchAll, problem_base
+from app.core.catch_all import CatchAll, base_of_problem, problem_base
 from app.core.errors import ErrorType, Fix, PlatformError
 from app.core.framework_errors import from_http, from_validation
 from app.core.logging import get_logger
@@ -152,12 +152,13 @@ def error_response(
     error: PlatformError, status_code: int | None = None, headers: Mapping[str, str] | None = None
 ) -> Response:
     """The answer to a request that failed: the public form, as ``application/problem+json`` where that was asked for."""
-    return _response(public(error), status_code or error.http_status, headers)
+    return _response(public(error), status_code or error.http_status, problem_base.get(), headers)
 
 
-def _response(body: dict[str, Any], status: int, more: Mapping[str, str] | None = None) -> ErrorAnswer:
+def _response(body: dict[str, Any], status: int, base: str | None, more: Mapping[str, str] | None = None) -> ErrorAnswer:
+    """The answer with `body`; a problem document where `base`, the address of this server, is given."""
     content: dict[str, Any] = {"error": body}
-    media_type, base = "application/json", problem_base.get()
+    media_type = "application/json"
     if base is not None:
         media_type = PROBLEM
         content |= {
@@ -167,6 +168,8 @@ def _response(body: dict[str, Any], status: int, more: Mapping[str, str] | None 
             "detail": body["message"],
             "instance": f"/api/v1/errors/occurrences/{body['trace_id']}",
         }
+        if "policy" in body["params"]:
+            content["violated-policies"] = [body["params"]["policy"]]
     text = orjson.dumps(content)
     headers = [*_headers(body["code"], status, media_type), (b"content-length", b"%d" % len(text))]
     if body["retry_after"] is not None:
@@ -200,7 +203,7 @@ class WayOut:
         body = public(error)
         status = status or error.http_status
         self._count(scope, error, body, status)
-        return _response(body, status, headers)
+        return _response(body, status, base_of_problem(scope), headers)
 
     def note(self, scope: Scope, error: PlatformError) -> None:
         """Counts and logs an error that can no longer be answered."""
@@ -230,7 +233,7 @@ class WayOut:
             return
         accepted = websocket.application_state is WebSocketState.CONNECTED
         if not accepted and "websocket.http.response" in websocket.scope.get("extensions", {}):
-            await websocket.send_denial_response(_response(body, error.http_status))
+            await websocket.send_denial_response(_response(body, error.http_status, base_of_problem(websocket.scope)))
             return
         try:
             if accepted:

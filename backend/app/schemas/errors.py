@@ -66,6 +66,9 @@ class ProblemBody(ErrorBody):
     status: int
     detail: str
     instance: str = Field(description="Address of this occurrence")
+    violated_policies: list[str] | None = Field(
+        default=None, alias="violated-policies", description="The limits that were reached, as RateLimit-Policy names them"
+    )
 
 
 class Code(BaseModel):

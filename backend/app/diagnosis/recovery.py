@@ -5,6 +5,7 @@ same entity is never tried twice; what a retry cannot help is not retried; progr
 """
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -19,6 +20,8 @@ BUDGETS = {"user": 1, "platform": 3, "preemption": 10}
 """Retries of a job by whose fault the failure was. A user's budget is one ladder of repairs for each code."""
 UNKNOWN_FACTOR, MOST_FACTOR = 2, 5
 """What a budget is multiplied by where progress is unknown, and what all retries of a job may come to however it goes on."""
+_REFUSED = re.compile(r"\b(?:40[1347]|410)\b[:\s]|\b(?:Forbidden|Unauthorized|Not Found)\b")
+"""What an address answers that will not answer otherwise: who is asked for is not allowed, or not there."""
 LONGEST_ASKED_S = 3600.0
 """The longest wait that an error may ask for, in seconds."""
 
@@ -163,6 +166,8 @@ def decide(
     row = REGISTRY.get(diagnosis.code) or REGISTRY["UNKNOWN_FAILURE"]
     if row.reaction in ("fail", "none") or row.budget is None:
         return history, Decision("fail", f"{row.title}: trying the same again cannot help")
+    if row.code == "DOWNLOAD_FAILED" and any(map(_REFUSED.search, diagnosis.evidence)):
+        return history, Decision("fail", "the address refuses, and will the next time", budget=row.budget)
     if row.reaction == "repair":
         return history, _repair(failure, past, config, row.budget)
     if history.same_entity and _bound_to_entity(failure, past, row):

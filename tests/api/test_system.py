@@ -1,0 +1,114 @@
+"""The backend about itself: health, dependencies and their breakers, metrics, session."""
+
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.api.deps import Platform
+from app.config import Settings
+from app.core.policies import POLICIES
+from tests.contract.shape import assert_canonical_error
+
+DEPENDENCIES = "/api/v1/system/dependencies"
+AGENT = "http://127.0.0.1:9/agent"
+
+
+async def trainer(client: httpx.AsyncClient) -> dict[str, Any]:
+    items = (await client.get(DEPENDENCIES)).json()["items"]
+    assert [item["name"] for item in items] == list(POLICIES)
+    return dict(next(item for item in items if item["name"] == "trainer"))
+
+
+def mine(item: dict[str, Any]) -> dict[str, Any]:
+    return dict(next(breaker for breaker in item["breakers"] if breaker["name"] == f"trainer {AGENT}"))
+
+
+async def test_every_integration_is_listed_with_its_policy(client: httpx.AsyncClient) -> None:
+    items = {item["name"]: item for item in (await client.get(DEPENDENCIES)).json()["items"]}
+    assert items["trainer"]["breaker_after"] == {"failures": 5, "seconds": 60}
+    assert (items["mlflow"]["attempts"], items["mlflow"]["breaker_after"], items["mlflow"]["give_up"]) == (5, None, "none")
+    assert items["mlflow"]["state"] is None
+    assert (items["database"]["first_wait_s"], items["database"]["longest_wait_s"]) == (1, 5)
+
+
+async def test_a_breaker_shows_failures_state_and_time_left(client: httpx.AsyncClient, platform: Platform) -> None:
+    breaker = platform.trainer.breaker(AGENT)
+    assert mine(await trainer(client))["state"] == "CLOSED"
+    for _ in range(5):
+        with pytest.raises(ConnectionRefusedError):
+            breaker.call(lambda: (_ for _ in ()).throw(ConnectionRefusedError()))
+    item = await trainer(client)
+    assert mine(item) == {
+        "name": f"trainer {AGENT}",
+        "state": "OPEN",
+        "failure_count": 5,
+        "failure_threshold": 5,
+        "retry_after": 60,
+        "isolated": False,
+    }
+    assert (item["state"], item["failure_count"], item["retry_after"]) == ("OPEN", 5, 60)
+
+
+@pytest.mark.parametrize("name", ["trainer", f"trainer {AGENT}"])
+async def test_a_person_can_isolate_a_dependency_and_let_it_in_again(
+    client: httpx.AsyncClient, platform: Platform, name: str
+) -> None:
+    breaker = platform.trainer.breaker(AGENT)
+    answer = (await client.post(f"{DEPENDENCIES}/{name}/isolate")).json()
+    assert {"name": f"trainer {AGENT}", "isolated": True, "retry_after": None}.items() <= answer["items"][0].items()
+    assert breaker.isolated
+    item = await trainer(client)
+    assert (item["state"], item["retry_after"]) == ("ISOLATED", None)
+    answer = (await client.post(f"{DEPENDENCIES}/{name}/reset")).json()
+    assert answer["items"][0]["state"] == "CLOSED"
+    assert breaker.state == "CLOSED"
+
+
+@pytest.mark.parametrize("action", ["isolate", "reset"])
+async def test_an_unknown_breaker_is_not_found_and_strangers_may_not_touch_any(
+    client: httpx.AsyncClient, action: str
+) -> None:
+    assert_canonical_error(await client.post(f"{DEPENDENCIES}/nothing/{action}"), 404)
+    client.headers["Authorization"] = ""
+    assert_canonical_error(await client.post(f"{DEPENDENCIES}/trainer/{action}"), 401)
+    assert_canonical_error(await client.get(DEPENDENCIES), 401)
+
+
+async def test_metrics_are_in_the_format_of_prometheus_and_name_no_ids(client: httpx.AsyncClient) -> None:
+    for number in range(3):
+        await client.get(f"/api/v1/training-jobs/J-4{number}")
+    client.headers["Authorization"] = ""
+    response = await client.get("/metrics")
+    assert response.headers["content-type"].startswith("text/plain")
+    families = {family.name: family for family in text_string_to_metric_families(response.text)}
+    counted = {
+        sample.labels["endpoint"]: sample.value
+        for sample in families["api_errors"].samples
+        if sample.name == "api_errors_total" and sample.labels["status_code"] == "404"
+    }
+    assert counted["/api/v1/training-jobs/{job_id}"] >= 3
+    assert "J-4" not in response.text
+    assert "platform_breaker_state" in families
+
+
+async def test_metrics_can_be_closed_with_a_token_of_their_own(
+    app: FastAPI, anonymous: httpx.AsyncClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "metrics_token", "scrape")
+    assert_canonical_error(await anonymous.get("/metrics"), 401)
+    assert_canonical_error(await anonymous.get("/metrics", headers={"Authorization": "Bearer wrong"}), 401)
+    assert (await anonymous.get("/metrics", headers={"Authorization": "Bearer scrape"})).status_code == 200
+
+
+async def test_health_needs_no_token_and_status_does(anonymous: httpx.AsyncClient, client: httpx.AsyncClient) -> None:
+    status = (await client.get("/api/v1/system/status")).json()
+    assert (status["status"], status["agents"], status["open_jobs"]) == ("degraded", [], 0)
+    assert (await client.get("/api/v1/session")).json()["authenticated"] is True
+    anonymous.headers["Authorization"] = ""
+    assert (await anonymous.get("/api/v1/system/health/live")).json() == {"status": "live"}
+    assert (await anonymous.get("/api/v1/system/health/ready")).json() == {"status": "ready"}
+    assert_canonical_error(await anonymous.get("/api/v1/system/status"), 401)
+    assert_canonical_error(await anonymous.get("/api/v1/session"), 401)

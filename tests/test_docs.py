@@ -17,7 +17,11 @@ import pytest
 import typer
 
 from app.cli.app import cli
+from app.cli.output import Output
 from app.config import Settings
+from app.core.errors import PlatformError
+from app.core.fixes import fixes_for
+from app.core.responses import public
 from tools import pages, reference
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -220,6 +224,15 @@ def test_variables_named_in_documents_exist() -> None:
     for path in DOCUMENTS:
         named = set(re.findall(r"\bVTP_[A-Z]+(?:_[A-Z]+)*\b", path.read_text(encoding="utf-8")))
         assert named <= known, f"{path.name}: {named - known}"
+
+
+def test_the_readmes_failure_looks_as_it_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    facts = {"batch_size": 32}
+    error = PlatformError.from_code("CUDA_OOM", facts, fixes=fixes_for("CUDA_OOM", facts))
+    Output().error(public(error, trace_id=pages.TRACE_ID), "vtp jobs retry J-12 --apply halve-batch")
+    printed = capsys.readouterr().err
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"```text\n{printed}```" in readme
 
 
 def test_settings_named_in_documents_exist_in_a_framework() -> None:

@@ -5,6 +5,7 @@ import re
 import tomllib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,12 @@ def test_the_example_of_a_page_is_what_the_platform_says(row: ErrorRow) -> None:
     assert pages.refreshed(row.code, text) == text, "run `make generate`"
     languages = [block.language for block in pages.blocks(text)]
     assert ("json error" in languages) != ("json diagnosis" in languages)
+
+
+@by_code
+def test_a_page_applies_only_fixes_that_its_code_offers(row: ErrorRow) -> None:
+    named = set(re.findall(r"--apply ([a-z][a-z0-9-]*)", page_of(row.code)))
+    assert [name for name in named if not any(fnmatch(name, pattern) for pattern in row.fixes)] == []
 
 
 def test_an_example_of_another_code_is_noticed() -> None:

@@ -59,10 +59,10 @@ export function ErrorAlert({
         <div className="min-w-0 flex-1">
           {/* Only what is to be said once lies in the live region: the countdown beside it must not repeat it. */}
           <div role={role}>
-            <h3 ref={heading} tabIndex={-1} className="font-semibold break-words text-ink">
+            <h2 ref={heading} tabIndex={-1} className="font-semibold break-words text-ink">
               <span className={grade.tone.split(" ").at(-1)}>{grade.word}: </span>
               <Code text={error.message} />
-            </h3>
+            </h2>
             {error.suggestedAction && (
               <p className="mt-1 break-words text-ink">
                 <Code text={error.suggestedAction} />

@@ -39,18 +39,6 @@ export function CardError({ error, onRetry }: { error: Error; onRetry: () => voi
   );
 }
 
-/** What came with an own action that failed: a toast, once a trace; the place of the action shows it too. */
-export function tell(error: Error) {
-  if (!(error instanceof ApiError)) throw error;
-  if (situationOf(error, "action") === "session-expired") return;
-  const show = error.type === "user_error" ? toast.warning : toast.error;
-  show(error.message, {
-    id: error.traceId || error.code,
-    description: error.suggestedAction,
-    duration: 10_000,
-  });
-}
-
 function report(error: Error): string {
   const where = `${location.pathname}${location.search}`;
   return [

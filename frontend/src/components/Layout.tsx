@@ -3,6 +3,7 @@ import { Boxes, Image, Keyboard, ListChecks, Monitor, Moon, Plus, Sun } from "lu
 import { Suspense, useState } from "react";
 import { Toaster } from "sonner";
 import { useHotkeys } from "../hooks/useHotkeys";
+import { useNotices } from "../hooks/useNotices";
 import { nextTheme, useDark, useTheme } from "../lib/theme";
 import { Dialog } from "./Dialog";
 import { Boundary } from "./Failures";
@@ -68,6 +69,7 @@ export function Layout() {
   const [help, setHelp] = useState(false);
   const navigate = useNavigate();
   const { pathname } = useLocation();
+  useNotices();
   useHotkeys({
     "?": () => setHelp(true),
     n: () => navigate({ to: "/new" }),

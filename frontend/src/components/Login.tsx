@@ -58,8 +58,8 @@ export function SessionDialog() {
   const client = useQueryClient();
   if (!expired || location.pathname === "/login") return null;
   return (
-    <Dialog title="Your session has ended">
-      <p className="mb-3">Log in to go on. Nothing that you typed is lost.</p>
+    <Dialog title="Log in to go on">
+      <p className="mb-3">This browser has no session, or it has ended. Nothing that you typed is lost.</p>
       <LoginForm onDone={() => client.invalidateQueries()} />
     </Dialog>
   );

@@ -2,11 +2,11 @@
 
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useRef, useState } from "react";
-import { toast } from "sonner";
 import type { Artifact, Attempt, EpochFigures, Job, JobEvent } from "../generated/api";
 import { isFinal } from "../lib/job";
 import { reduceEpochs, reduceJob, stale } from "../lib/jobEvents";
 import { LogStore } from "../lib/logStore";
+import { tell } from "../lib/tell";
 import { ApiError, api } from "../services/api";
 import { type Connection, type Watch, watchJob } from "../services/live";
 
@@ -45,14 +45,6 @@ async function fetchLogs(jobId: string, store: LogStore) {
   }
   store.loaded();
   return true;
-}
-
-/** Tells a failure that is no part of the page in a toast of its own words; the same trace only once. */
-export function tellError(error: ApiError) {
-  const options = { id: error.traceId || error.code, description: error.suggestedAction, duration: 10_000 };
-  // A known system error says what happened and what to do; a general text would take both away.
-  if (error.type === "user_error") toast.warning(error.message, options);
-  else toast.error(error.message, options);
 }
 
 /** `jobId` stays the same while the component lives: a page of another job is another page. */
@@ -132,9 +124,8 @@ export function useTrainingJob(jobId: string) {
   }, [known, client, jobId, apply]);
 
   const handleError = useCallback((failure: Error) => {
-    if (!(failure instanceof ApiError)) throw failure;
-    setError(failure);
-    if (failure.code !== "INVALID_TOKEN") tellError(failure);
+    tell(failure);
+    if (failure instanceof ApiError) setError(failure);
   }, []);
   const clearError = useCallback(() => setError(null), []);
   const retryNow = useCallback(() => watch.current?.retryNow(), []);

@@ -52,6 +52,11 @@ describe("curves", () => {
     ]);
   });
 
+  it("keeps the first curve between the last step of an epoch and its end", () => {
+    const progress = { epoch: 1, epochs: 3, step: 2, steps: 2, losses: { "train/loss": 2 } };
+    expect(panels([], progress)[0]?.x).toEqual([1]);
+  });
+
   it("has curves from the first steps on", () => {
     expect(panels([], { epoch: 1, epochs: 3, step: 1, steps: 2, losses: { "train/loss": 2 } })[0]?.x).toEqual(
       [0.5],

@@ -95,7 +95,7 @@ export function underWay(progress: Progress | null, epochs: EpochFigures[]): Epo
   if (!progress?.epoch || !progress.losses || !progress.step || !progress.steps) return null;
   const last = epochs.at(-1)?.epoch ?? 0;
   const place = progress.epoch - 1 + progress.step / progress.steps;
-  if (place <= last || progress.step >= progress.steps) return null;
+  if (place <= last) return null;
   return {
     attempt: 0,
     epoch: place,
@@ -144,5 +144,6 @@ export function spoken(panel: Panel): string {
     const show = (value: number) => Number(value.toPrecision(3)).toString();
     return `${line.label} from ${show(values[0] ?? 0)} to ${show(values.at(-1) ?? 0)}`;
   });
-  return `${panel.title} over ${panel.x.length} epochs: ${parts.join(", ")}`;
+  const epochs = Math.ceil(panel.x.at(-1) ?? 0);
+  return `${panel.title} over ${epochs} epoch${epochs === 1 ? "" : "s"}: ${parts.join(", ")}`;
 }

@@ -5,7 +5,7 @@ import { useState } from "react";
 import { Dialog } from "../components/Dialog";
 import { Problems } from "../components/dataset/Problems";
 import { ErrorAlert } from "../components/ErrorAlert";
-import { PageError, tell } from "../components/Failures";
+import { PageError } from "../components/Failures";
 import { RefetchBanner } from "../components/RefetchBanner";
 import { StatusBadge } from "../components/Status";
 import { Ago, Button, buttonClass, Card, Facts, Loading, linkClass, PageHead } from "../components/ui";
@@ -13,6 +13,7 @@ import type { DatasetReport, Fix } from "../generated/api";
 import { useTitle } from "../hooks/useTitle";
 import { countsText, problemsText } from "../lib/dataset";
 import { bytes } from "../lib/format";
+import { tell } from "../lib/tell";
 import { ApiError, api } from "../services/api";
 
 const CHECKING = 700;

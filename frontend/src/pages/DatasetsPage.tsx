@@ -2,7 +2,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useRef } from "react";
 import { Samples, Upload } from "../components/dataset/Upload";
-import { PageError, tell } from "../components/Failures";
+import { PageError } from "../components/Failures";
 import { RefetchBanner } from "../components/RefetchBanner";
 import { StatusBadge } from "../components/Status";
 import { Ago, buttonClass, Card, Empty, Loading, PageHead } from "../components/ui";
@@ -11,6 +11,7 @@ import { useHotkeys } from "../hooks/useHotkeys";
 import { useTitle } from "../hooks/useTitle";
 import { countsText, problemsText } from "../lib/dataset";
 import { bytes } from "../lib/format";
+import { tell } from "../lib/tell";
 import { api } from "../services/api";
 
 const CHECKING = 700;

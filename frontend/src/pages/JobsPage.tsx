@@ -102,18 +102,32 @@ function Filters({ search, onChange, box }: FiltersProps) {
   const [words, setWords] = useState(search.q ?? "");
   const change = useRef(onChange);
   change.current = onChange;
+  const sent = useRef(search.q ?? "");
   useEffect(() => {
-    if (words === (search.q ?? "")) return;
-    const timer = setTimeout(() => change.current({ q: words || undefined }), TYPING);
+    if (words === sent.current) return;
+    const timer = setTimeout(() => {
+      sent.current = words;
+      change.current({ q: words || undefined });
+    }, TYPING);
     return () => clearTimeout(timer);
-  }, [words, search.q]);
+  }, [words]);
+  // An address that changes by other ways than typing, such as "Show all jobs", is followed.
+  useEffect(() => {
+    if ((search.q ?? "") === sent.current) return;
+    sent.current = search.q ?? "";
+    setWords(sent.current);
+  }, [search.q]);
   const toggle = (status: string) => {
     const old = search.status ?? [];
     const next = old.includes(status) ? old.filter((item) => item !== status) : [...old, status];
     onChange({ status: next.length ? next : undefined });
   };
-  const leave = (event: KeyboardEvent<HTMLInputElement>) =>
-    event.key === "Escape" && event.currentTarget.blur();
+  const leave = (event: KeyboardEvent<HTMLInputElement>) => {
+    if (event.key !== "Escape") return;
+    // The browser would empty the field.
+    event.preventDefault();
+    event.currentTarget.blur();
+  };
   return (
     <div className="mb-3 flex flex-col gap-2">
       <input

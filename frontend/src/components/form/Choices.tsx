@@ -6,8 +6,8 @@ import type { TrainingForm } from "../../hooks/useTrainingForm";
 import { countsText } from "../../lib/dataset";
 import { modelGroups, modelText } from "../../lib/form";
 import { bytes } from "../../lib/format";
+import { tell } from "../../lib/tell";
 import { api, uploadWeights } from "../../services/api";
-import { tell } from "../Failures";
 import { inputClass, linkClass } from "../ui";
 import { Field } from "./Fields";
 

@@ -149,7 +149,7 @@ export function Log({ job, store, attempt, loading, handle, chooser }: LogProps)
           ref={box}
           // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
           tabIndex={0}
-          aria-label="Log"
+          aria-label="Lines of the log"
           className={`${lines.length ? "h-96" : "h-40"} overflow-auto py-1 font-mono text-[13px] leading-5`}
           data-lines={lines.length}
         >

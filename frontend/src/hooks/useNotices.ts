@@ -1,0 +1,50 @@
+// Ends of jobs that happen while another page is open.
+
+import { useQuery } from "@tanstack/react-query";
+import { useLocation, useNavigate } from "@tanstack/react-router";
+import { useEffect, useRef } from "react";
+import { toast } from "sonner";
+import type { Job } from "../generated/api";
+import { isFinal, title } from "../lib/job";
+import { api } from "../services/api";
+
+const EVERY = 4000;
+
+/** Jobs that were open at the last look and have ended since. */
+export function ended(before: ReadonlySet<string>, jobs: Job[]): Job[] {
+  return jobs.filter((job) => before.has(job.job_id) && isFinal(job));
+}
+
+export function useNotices() {
+  const { pathname } = useLocation();
+  const navigate = useNavigate();
+  const newest = useQuery({
+    queryKey: ["notices"],
+    queryFn: async () => (await api.jobs({})).items,
+    refetchInterval: EVERY,
+    enabled: pathname !== "/login",
+  });
+  const open = useRef<ReadonlySet<string>>(new Set());
+  const here = useRef(pathname);
+  here.current = pathname;
+  useEffect(() => {
+    if (!newest.data) return;
+    for (const job of ended(open.current, newest.data)) {
+      // The page of the job itself shows its end, at its place and in full.
+      if (here.current === `/jobs/${job.job_id}` || job.status === "cancelled") continue;
+      const action = {
+        label: "Open",
+        onClick: () => navigate({ to: "/jobs/$jobId", params: { jobId: job.job_id } }),
+      };
+      const name = `${job.job_id} (${title(job)})`;
+      if (job.status === "succeeded") toast.success(`${name} succeeded`, { action });
+      else
+        toast.error(`${name} failed`, {
+          action,
+          description: job.error?.message,
+          duration: Number.POSITIVE_INFINITY,
+        });
+    }
+    open.current = new Set(newest.data.filter((job) => !isFinal(job)).map((job) => job.job_id));
+  }, [newest.data, navigate]);
+}

@@ -1,0 +1,450 @@
+"""The page in a real Chromium, against a backend and an agent that run as a user starts them."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+from playwright.sync_api import Browser, BrowserContext, Page, expect  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PATIENCE = 30.0
+NEEDED = {
+    "Chromium": CHROMIUM is not None,
+    "the built page (npm run build)": (ROOT / "frontend" / "dist" / "index.html").is_file(),
+    "the sample sets": (ROOT / "samples" / "digits-broken.zip").is_file(),
+    "the scikit-learn trainer's environment": (ROOT / "trainers" / "sklearn" / ".venv").is_dir(),
+}
+MISSING = [name for name, there in NEEDED.items() if not there]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.browser,
+    pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}"),
+]
+SMALL = {"framework": "sklearn", "model": "sgd-linear", "epochs": 4, "batch_size": 64}
+
+
+def eventually(check: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
+    """The first truthy result of `check`; other processes are waited for, so it is looked at again and again."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = check()
+        if found:
+            return found
+        time.sleep(0.05)
+    pytest.fail(f"{what} did not come in {seconds:g} s")
+
+
+class Platform:
+    """`vtp up` in a home of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.log = (home / "up.log").open("w")
+        self.process = subprocess.Popen(
+            [ROOT / ".venv" / "bin" / "vtp", "--json", "up"],
+            env={**os.environ, "VTP_HOME": str(home)},
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            text=True,
+            start_new_session=True,
+        )
+        assert self.process.stdout is not None
+        told = ""
+        while "}" not in told:
+            line = self.process.stdout.readline()
+            assert line, f"the platform ended: {(home / 'up.log').read_text()}"
+            told += line
+        self.address: str = json.loads(told)["url"]
+        self.link: str = json.loads(told)["link"]
+        self.token = self.link.split("token=")[1]
+
+    def processes(self, part: str) -> list[int]:
+        """Processes whose command line has `part` and that belong to this platform, by its home."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                ours = str(self.home) in command or f"VTP_HOME={self.home}".encode() in (folder / "environ").read_bytes()
+            except OSError:
+                continue  # it has ended in between
+            if ours and part in command:
+                found.append(int(folder.name))
+        return found
+
+    def training(self, job_id: str) -> int | None:
+        """The training process of a job: the child of the one that guards it."""
+        for guard in self.processes(f"/attempts/{job_id}/"):
+            children = Path(f"/proc/{guard}/task/{guard}/children").read_text().split()
+            if children:
+                return int(children[0])
+        return None
+
+    def stop(self) -> None:
+        """Ends everything that this platform started."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.log.close()
+        for guard in self.processes("/attempts/"):
+            os.killpg(os.getpgid(guard), signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    running = Platform(tmp_path_factory.mktemp("home"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE * 1000)
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield running
+        running.close()
+
+
+class Client:
+    """The API as the logged-in browser reaches it."""
+
+    def __init__(self, context: BrowserContext, address: str) -> None:
+        self.context, self.base = context, f"{address}/api/v1"
+
+    def get(self, path: str) -> Any:
+        answer = self.context.request.get(self.base + path)
+        assert answer.ok, answer.text()
+        return answer.json()
+
+    def post(self, path: str, body: Any) -> Any:
+        answer = self.context.request.post(self.base + path, data=body, headers={"Prefer": "respond-async"})
+        assert answer.ok, answer.text()
+        return answer.json()
+
+    def start(self, **config: Any) -> str:
+        """Submits a small training; its id."""
+        job_id: str = self.post("/training-jobs", {**SMALL, **config})["job_id"]
+        return job_id
+
+    def status(self, job_id: str) -> str:
+        return str(self.get(f"/training-jobs/{job_id}")["status"])
+
+
+def opened(browser: Browser, platform: Platform, **options: Any) -> BrowserContext:
+    """A browser that has followed the link."""
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+    context.grant_permissions(["clipboard-read", "clipboard-write"], origin=platform.address)
+    page = context.new_page()
+    page.goto(platform.link)
+    page.close()
+    return context
+
+
+@pytest.fixture(scope="module")
+def context(browser: Browser, platform: Platform) -> Iterator[BrowserContext]:
+    made = opened(browser, platform, color_scheme="light")
+    client = Client(made, platform.address)
+    for sample in ("digits-classify", "digits-detect"):
+        client.post("/datasets/samples", {"sample": sample})
+    eventually(lambda: any(item["framework"] == "sklearn" for item in client.get("/frameworks")["items"]), "a trainer")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def client(context: BrowserContext, platform: Platform) -> Client:
+    return Client(context, platform.address)
+
+
+@pytest.fixture
+def page(context: BrowserContext, platform: Platform) -> Iterator[Page]:
+    """A tab; whatever it throws fails the test."""
+    tab = context.new_page()
+    crashes: list[str] = []
+    tab.on("pageerror", lambda error: crashes.append(str(error)))
+    tab.goto(platform.address)
+    yield tab
+    tab.close()
+    assert not crashes
+
+
+def test_the_link_opens_the_page_and_a_wrong_token_does_not(browser: Browser, platform: Platform) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{platform.address}/?token=wrong")
+    expect(page.get_by_role("alert")).to_contain_text("wrong or no longer valid")
+    page.get_by_label("Token").fill(platform.token)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
+    page.goto(platform.link)
+    assert "token" not in page.url
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def broken(context: BrowserContext, platform: Platform) -> str:
+    """The sample with damaged files, brought through the page; the data set's id."""
+    tab = context.new_page()
+    tab.goto(f"{platform.address}/datasets")
+    tab.locator("input[type=file]").set_input_files(ROOT / "samples" / "digits-broken.zip")
+    tab.wait_for_url("**/datasets/digits-broken*", timeout=PATIENCE * 1000)
+    dataset_id = tab.url.rsplit("/", 1)[1]
+    expect(tab.get_by_role("heading", name="Images that end too early")).to_be_visible()
+    tab.close()
+    return dataset_id
+
+
+def test_an_uploaded_data_set_shows_every_problem_with_pictures(page: Page, platform: Platform, broken: str) -> None:
+    page.goto(f"{platform.address}/datasets/{broken}")
+    problems = page.get_by_role("list", name="Problems by kind").get_by_role("listitem")
+    expect(problems).to_have_text([r"error: Images that cannot be read: 2", r"error: Images that end too early: 5"])
+    pictures = page.get_by_role("img", name="What can be read of")
+    expect(pictures).to_have_count(5)
+    for picture in pictures.all():
+        picture.scroll_into_view_if_needed()
+        page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=picture.element_handle())
+    expect(page.get_by_text("train/7/digit-0052.png")).to_be_visible()
+
+
+def test_a_zip_that_is_none_is_refused_in_words(page: Page, platform: Platform, tmp_path: Path) -> None:
+    false = tmp_path / "false.zip"
+    false.write_bytes(b"this is not a zip at all")
+    page.goto(f"{platform.address}/datasets")
+    page.locator("input[type=file]").set_input_files(false)
+    expect(page.locator("[data-error]")).to_be_visible()
+    expect(page.locator("[data-status=failed]")).to_have_text("Unreadable")
+
+
+def test_a_refused_job_is_trained_after_one_click_on_its_fix(
+    page: Page, platform: Platform, client: Client, broken: str
+) -> None:
+    job_id = client.start(dataset_id=broken, settings={"images_per_s_limit": 300})
+    page.goto(f"{platform.address}/jobs/{job_id}")
+    alert = page.get_by_role("alert")
+    expect(alert).to_have_count(1)
+    expect(alert).to_contain_text("7 images cannot be read")
+    for part in ("Diagnosis", "What to do", "Impact"):
+        expect(page.get_by_role("heading", name=part)).to_be_visible()
+    page.get_by_role("button", name="Apply and train").click()
+    expect(page.locator("[data-status=running]").first).to_be_visible()
+    retried = page.url.rsplit("/", 1)[1]
+    assert retried != job_id
+    expect(page.get_by_role("link", name=job_id)).to_be_visible()
+    # The curve grows while the training runs, without loading the page again.
+    curve = page.get_by_role("img", name="Loss over")
+    expect(curve).to_be_visible()
+    seen = int(curve.get_attribute("data-points") or 0)
+    page.wait_for_function(
+        "seen => document.querySelector('[data-points]').dataset.points > seen", arg=seen, timeout=PATIENCE * 1000
+    )
+    expect(page.locator("h1 [data-status=succeeded]")).to_be_visible()
+    expect(page.get_by_role("link", name="best.npz")).to_be_visible()
+    expect(page.get_by_role("img", name="Confusion matrix")).to_be_visible()
+    page.get_by_role("button", name="Show table").click()
+    expect(page.get_by_role("row")).to_have_count(1 + SMALL["epochs"])
+    page.goto(f"{platform.address}/jobs/{job_id}")
+    expect(page.get_by_role("link", name=retried).first).to_be_visible()
+
+
+def test_the_form_says_everything_wrong_at_once_and_applies_fixes(page: Page, platform: Platform, broken: str) -> None:
+    page.goto(f"{platform.address}/new?dataset={broken}")
+    page.get_by_label("Framework", exact=True).select_option("sklearn")
+    page.get_by_label("Model", exact=True).select_option("sgd-linear")
+    expect(page.get_by_label("Epochs")).to_have_value("10")
+    check = page.get_by_role("region", name="Check")
+    expect(check).to_contain_text("7 images cannot be read")
+    page.get_by_text("3 settings").click()
+    page.get_by_label("alpha").fill("7")
+    expect(page.locator("#field-settings-alpha-error")).to_contain_text("maximum of 1")
+    expect(check.locator("[data-problem]")).to_have_count(2)
+    check.get_by_role("button", name="settings/alpha").click()
+    expect(page.get_by_label("alpha")).to_be_focused()
+    page.get_by_label("alpha").fill("0.001")
+    check.get_by_role("button", name="Train without these 7 files").click()
+    expect(page.get_by_role("checkbox")).to_be_checked()
+    expect(check).to_contain_text("Ready to train")
+    page.get_by_label("Epochs").fill("0")
+    expect(page.locator("#field-epochs-error")).to_contain_text("greater than or equal to 1")
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_label("Epochs")).to_be_focused()
+    page.get_by_label("Epochs").fill("2")
+    expect(check).to_contain_text("Ready to train")
+    page.get_by_role("button", name="Start training").click()
+    page.wait_for_url("**/jobs/J-*")
+    expect(page.locator("h1 [data-status=succeeded]")).to_be_visible()
+
+
+def test_an_ended_session_is_renewed_over_the_form_and_nothing_typed_is_lost(browser: Browser, platform: Platform) -> None:
+    context = opened(browser, platform)
+    page = context.new_page()
+    page.goto(f"{platform.address}/new")
+    page.get_by_label("Name").fill("typed before")
+    context.clear_cookies()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Nothing that you typed is lost")
+    dialog.get_by_label("Token").fill(platform.token)
+    dialog.get_by_role("button", name="Log in").click()
+    expect(dialog).to_have_count(0)
+    expect(page.get_by_label("Name")).to_have_value("typed before")
+    page.reload()
+    expect(page.get_by_label("Name")).to_have_value("typed before")
+    context.close()
+
+
+def test_a_killed_training_shows_its_attempts_and_is_retried_at_once_on_demand(
+    page: Page, platform: Platform, client: Client
+) -> None:
+    job_id = client.start(dataset_id="digits-classify", epochs=6, settings={"images_per_s_limit": 1500})
+    page.goto(f"{platform.address}/jobs/{job_id}")
+    expect(page.get_by_text("Checkpoint, epoch").first).to_be_visible()
+    os.kill(eventually(lambda: platform.training(job_id), "a training process"), signal.SIGKILL)
+    waiting = page.get_by_role("region", name="Next attempt")
+    expect(waiting).to_contain_text("killed from outside")
+    waiting.get_by_role("button", name="Retry now").click()
+    attempts = page.get_by_role("region", name="Attempts")
+    first = attempts.locator("[data-attempt='1']")
+    expect(first).to_contain_text("TRAINER_KILLED")
+    expect(first).to_contain_text("SIGKILL")
+    expect(attempts.locator("[data-attempt='2']")).to_contain_text("waited")
+    expect(page.locator("h1 [data-status=succeeded]")).to_be_visible()
+    expect(page.get_by_text("attempt 2 went on at epoch")).to_be_visible()
+    page.get_by_role("button", name="Copy for support").click()
+    expect(page.get_by_text("Copied as Markdown")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert "### Attempt 1: failed" in copied
+    assert "TRAINER_KILLED" in copied
+
+
+def test_without_the_backend_data_stays_under_a_banner_and_goes_on_afterwards(
+    page: Page, platform: Platform, client: Client
+) -> None:
+    job_id = client.start(dataset_id="digits-classify", epochs=5, settings={"images_per_s_limit": 1200})
+    page.goto(f"{platform.address}/jobs/{job_id}")
+    expect(page.get_by_role("img", name="Loss over")).to_be_visible()
+    for pid in platform.processes("app.cli serve"):
+        os.kill(pid, signal.SIGKILL)
+    banner = page.get_by_text("Live updates paused")
+    expect(banner).to_be_visible()
+    expect(page.get_by_role("img", name="Loss over")).to_be_visible()
+    expect(banner).to_have_count(0)
+    expect(page.locator("h1 [data-status=succeeded]")).to_be_visible()
+    epochs = [item["epoch"] for item in client.get(f"/training-jobs/{job_id}/metrics")["items"]]
+    page.get_by_role("button", name="Show table").click()
+    expect(page.get_by_role("row")).to_have_count(1 + len(epochs))
+
+
+def test_a_running_job_is_cancelled_after_a_question(page: Page, platform: Platform, client: Client) -> None:
+    job_id = client.start(dataset_id="digits-classify", epochs=500, settings={"images_per_s_limit": 500})
+    page.goto(f"{platform.address}/jobs/{job_id}")
+    expect(page.locator("h1 [data-status=running]")).to_be_visible()
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    page.get_by_role("button", name="Cancel the job").click()
+    expect(page.locator("h1 [data-status=cancelled]")).to_be_visible()
+
+
+def test_the_list_tells_reasons_narrows_and_obeys_the_keyboard(
+    page: Page, platform: Platform, client: Client, broken: str
+) -> None:
+    job_id = client.start(dataset_id=broken, name="refused for the list")
+    page.goto(platform.address)
+    row = page.get_by_role("listitem").filter(has_text="refused for the list")
+    expect(row).to_contain_text("DATASET_BROKEN")
+    expect(row).to_contain_text("7 images cannot be read")
+    row.get_by_role("button", name="DATASET_BROKEN").click()
+    expect(page).to_have_url(f"{platform.address}/?code=DATASET_BROKEN")
+    page.keyboard.press("/")
+    page.keyboard.type("refused for")
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("1 found")).to_be_visible()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/jobs/{job_id}")
+    heading = page.get_by_role("heading", name="7 images cannot be read")
+    expect(heading).to_be_visible()
+    page.keyboard.press("f")
+    expect(heading).to_be_focused()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.goto(f"{platform.address}/?q=no-such-job")
+    expect(page.get_by_text("No job fits what you look for")).to_be_visible()
+
+
+def test_what_is_not_there_is_said_and_the_way_back_is_offered(page: Page, platform: Platform) -> None:
+    page.goto(f"{platform.address}/jobs/J-404404")
+    expect(page.get_by_role("heading", name="J-404404")).to_be_focused()
+    expect(page.get_by_role("link", name="All jobs")).to_be_visible()
+    page.goto(f"{platform.address}/no/such/page")
+    expect(page.get_by_text("There is no page at this address")).to_be_visible()
+
+
+def pages_of(client: Client, broken: str) -> list[str]:
+    """One address of each kind of page, with a job that succeeded and one that failed."""
+    by_status = {job["status"]: job["job_id"] for job in client.get("/training-jobs")["items"]}
+    jobs = [f"/jobs/{by_status[status]}" for status in ("succeeded", "failed")]
+    return ["/", *jobs, "/datasets", f"/datasets/{broken}", f"/new?dataset={broken}", "/system", "/login", "/nowhere"]
+
+
+def shown(page: Page, address: str) -> None:
+    """Opens a page and waits until nothing of it is being fetched any more."""
+    page.goto(address)
+    expect(page.locator("main h1").first).to_be_attached()
+    expect(page.locator(".skeleton")).to_have_count(0)
+
+
+@pytest.fixture(scope="module")
+def both_ends(context: BrowserContext, platform: Platform, broken: str) -> None:
+    """A job that succeeded and one that was refused."""
+    client = Client(context, platform.address)
+    for dataset_id, end in ((broken, "failed"), ("digits-classify", "succeeded")):
+        job_id = client.start(dataset_id=dataset_id, epochs=2)
+        eventually(lambda job_id=job_id, end=end: client.status(job_id) == end, f"{job_id} {end}")
+
+
+@pytest.mark.usefixtures("both_ends")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_accessible(browser: Browser, platform: Platform, client: Client, broken: str, scheme: str) -> None:
+    if not AXE.is_file():
+        pytest.skip("needs axe-core (npm ci)")
+    context = opened(browser, platform, color_scheme=scheme, reduced_motion="reduce")
+    page = context.new_page()
+    found: dict[str, list[str]] = {}
+    for path in pages_of(client, broken):
+        shown(page, platform.address + path)
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        wrong = [f"{item['id']}: {node['html'][:200]}" for item in result["violations"] for node in item["nodes"]]
+        if wrong:
+            found[path] = wrong
+    context.close()
+    assert not found, json.dumps(found, indent=1)
+
+
+@pytest.mark.usefixtures("both_ends")
+def test_every_page_fits_a_narrow_screen(browser: Browser, platform: Platform, client: Client, broken: str) -> None:
+    context = opened(browser, platform, viewport={"width": 320, "height": 700})
+    page = context.new_page()
+    wide = []
+    for path in pages_of(client, broken):
+        shown(page, platform.address + path)
+        if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
+            wide.append(path)
+    context.close()
+    assert not wide

@@ -1,6 +1,7 @@
 """Ultralytics' trainers with what recovery needs: memory errors that come out, divergence that is seen at once, checkpoints
 that hold everything, a validation batch of its own."""
 
+import csv
 import math
 import sys
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import checkpoints
+from memory import memory_code
 from pieces import gather
 
 from trainers.harness import TrainingError
@@ -46,16 +48,6 @@ class Plan:
         return self.piece * self.pieces
 
 
-def memory_code(error: BaseException) -> str | None:
-    """The code of an error that means exhausted memory, None for others."""
-    text = str(error)
-    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in text or "Cannot allocate memory" in text:
-        return "HOST_OOM"
-    if type(error).__name__ == "OutOfMemoryError" or "CUDA out of memory" in text or "_STATUS_ALLOC_FAILED" in text:
-        return "CUDA_OOM"
-    return None
-
-
 class Watched:
     """What is put before a trainer of Ultralytics; `plan` and `target` (the file of checkpoints) come with the class."""
 
@@ -87,8 +79,14 @@ class Watched:
             code = memory_code(error)
             if code is None:
                 raise
-            details = {"batch_size": self.plan.piece, "accumulate": self.plan.pieces, "val_batch_size": self.plan.val_batch}
-            raise TrainingError(code, str(error), **details, phase=self.phase()) from error
+            details = {
+                "batch_size": self.plan.piece,
+                "accumulate": self.plan.pieces,
+                "val_batch_size": self.plan.val_batch,
+                "workers": self.args.workers,
+                "phase": self.phase(),
+            }
+            raise TrainingError(code, str(error), **details) from error
 
     def phase(self) -> str:
         """What is going on; the trainer's callbacks know better."""
@@ -190,6 +188,14 @@ class Watched:
         if not (checkpoints.finite(self.ema.ema) and checkpoints.finite(self.model)):
             raise self.diverged("weights are no numbers")
         return bool(super().save_model())  # type: ignore[misc]
+
+    def read_results_csv(self) -> dict[str, list[float]]:
+        """The table of epochs by column. Ultralytics reads it with a library that starts threads, which takes memory."""
+        if not self.csv.exists():
+            return {}
+        with self.csv.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {name.strip(): [float(row[name]) for row in rows] for name in rows[0]} if rows else {}
 
     def keep(self, *, epoch: int, step: int = 0) -> Path | None:
         """Writes a checkpoint of `epoch` epochs and `step` steps; None where the weights are no numbers."""

@@ -3,14 +3,12 @@
 Each estimate is a lower bound, so that nothing is refused that could have worked.
 """
 
-import os
-import resource
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from engine import Plan
+from memory import host_room
 
 from trainers.harness import Assignment, TrainingError
 
@@ -22,7 +20,6 @@ COPIES = 3
 """Weights, gradients and averaged weights; an optimizer has its state besides."""
 PREFETCHED = 2
 """Batches a loader worker holds at least."""
-CGROUP = Path("/sys/fs/cgroup")
 
 
 def safe_weights(path: Path) -> Path:
@@ -154,39 +151,6 @@ def activation_bytes(model: Any, edge: int) -> int:
         for hook in hooks:
             hook.remove()
     return total
-
-
-def _cgroup_room() -> Iterator[int]:
-    """Free bytes up to each memory limit of this process's control group."""
-    try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        v2 = not controllers
-        if not (v2 or "memory" in controllers.split(",")):
-            continue
-        folder = (CGROUP if v2 else CGROUP / "memory") / path.lstrip("/")
-        names = ("memory.max", "memory.current") if v2 else ("memory.limit_in_bytes", "memory.usage_in_bytes")
-        try:
-            limit, used = ((folder / name).read_text().strip() for name in names)
-        except OSError:
-            continue
-        if limit != "max":
-            yield int(limit) - int(used)
-
-
-def host_room() -> int:
-    """Bytes of memory that this process can still have: free in the machine, in its control group, under its limit."""
-    lines = Path("/proc/meminfo").read_text().splitlines()
-    found = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
-    found += _cgroup_room()
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit != resource.RLIM_INFINITY:
-        mapped = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-        found.append(limit - mapped)
-    return max(0, min(found))
 
 
 def check_memory(model: Any, plan: Plan, edge: int, device: str) -> None:

@@ -264,8 +264,13 @@ def test_it_describes_itself(ticking: Clock) -> None:
     told(subject, DOWN)
     ticking.now += 1.5
     assert subject.describe() == {
-        "name": "trainer a", "state": "OPEN", "failure_count": 1, "failure_threshold": 1, "retry_after": 58.5, "isolated": False,
-    }  # fmt: skip
+        "name": "trainer a",
+        "state": "OPEN",
+        "failure_count": 1,
+        "failure_threshold": 1,
+        "retry_after": 58.5,
+        "isolated": False,
+    }
 
 
 def _metric(name: str, **labels: str) -> float:
@@ -350,8 +355,7 @@ async def test_a_decorated_call_that_fails_raises_its_own_exception_in_any_state
             told(subject, DOWN)
             ticking.now += 60
         with pytest.raises(ConnectionResetError) as caught:
-            result = call()
-            await result
+            await call()
         assert caught.value is DOWN
         assert subject.state == "OPEN"
     assert subject.failure_count == (2 if state == "HALF_OPEN" else 1)

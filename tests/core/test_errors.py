@@ -13,21 +13,75 @@ from app.core.error_messages import REGISTRY
 from app.core.errors import ErrorSeverity, ErrorType, FieldError, Fix, PlatformError
 
 MADE: list[tuple[PlatformError, str, str, str, str]] = [
-    (errors.NetworkError("trainer", OSError("refused")), "transient", "medium", "NETWORK_ERROR", "Network error communicating with trainer"),
-    (errors.ServiceUnavailableError("MLflow", 7), "transient", "high", "SERVICE_UNAVAILABLE", "MLflow is temporarily unavailable"),
+    (
+        errors.NetworkError("trainer", OSError("refused")),
+        "transient",
+        "medium",
+        "NETWORK_ERROR",
+        "Network error communicating with trainer",
+    ),
+    (
+        errors.ServiceUnavailableError("MLflow", 7),
+        "transient",
+        "high",
+        "SERVICE_UNAVAILABLE",
+        "MLflow is temporarily unavailable",
+    ),
     (errors.CircuitOpenError("MLflow", 7), "transient", "high", "SERVICE_UNAVAILABLE", "MLflow is temporarily unavailable"),
     (errors.TimeoutError("upload", 30), "transient", "medium", "OPERATION_TIMEOUT", "upload timed out after 30s"),
-    (errors.ConfigurationError("epochs", "is negative"), "permanent", "medium", "INVALID_CONFIG", "Invalid configuration: epochs - is negative"),
+    (
+        errors.ConfigurationError("epochs", "is negative"),
+        "permanent",
+        "medium",
+        "INVALID_CONFIG",
+        "Invalid configuration: epochs - is negative",
+    ),
     (errors.ResourceNotFoundError("model", "m1"), "permanent", "low", "NOT_FOUND", "model not found: m1"),
     (errors.ResourceNotFoundError("dataset", "d1"), "permanent", "low", "DATASET_NOT_FOUND", "dataset not found: d1"),
-    (errors.InsufficientPermissionsError("delete", "owner"), "permanent", "low", "INSUFFICIENT_PERMISSIONS", "Insufficient permissions for delete. Required role: owner"),
-    (errors.ValidationError("epochs", "must be > 0", -5), "user_error", "low", "VALIDATION_FAILED", "Validation failed: epochs must be > 0 (got: -5)"),
-    (errors.QuotaExceededError("datasets", 3, 4), "user_error", "medium", "QUOTA_EXCEEDED", "Quota exceeded for datasets: 4/3"),
-    (errors.DatasetValidationError("no images", {"file": "a.png"}), "user_error", "medium", "DATASET_INVALID_FORMAT", "Dataset validation failed: no images"),
-    (errors.DatabaseError("insert", ValueError("x")), "system_error", "critical", "DATABASE_ERROR", "Database error during insert: x"),
-    (errors.StorageError("put", "b", "k", OSError("x")), "system_error", "high", "STORAGE_ERROR", "Storage error during put: b/k"),
+    (
+        errors.InsufficientPermissionsError("delete", "owner"),
+        "permanent",
+        "low",
+        "INSUFFICIENT_PERMISSIONS",
+        "Insufficient permissions for delete. Required role: owner",
+    ),
+    (
+        errors.ValidationError("epochs", "must be > 0", -5),
+        "user_error",
+        "low",
+        "VALIDATION_FAILED",
+        "Validation failed: epochs must be > 0 (got: -5)",
+    ),
+    (
+        errors.QuotaExceededError("datasets", 3, 4),
+        "user_error",
+        "medium",
+        "QUOTA_EXCEEDED",
+        "Quota exceeded for datasets: 4/3",
+    ),
+    (
+        errors.DatasetValidationError("no images", {"file": "a.png"}),
+        "user_error",
+        "medium",
+        "DATASET_INVALID_FORMAT",
+        "Dataset validation failed: no images",
+    ),
+    (
+        errors.DatabaseError("insert", ValueError("x")),
+        "system_error",
+        "critical",
+        "DATABASE_ERROR",
+        "Database error during insert: x",
+    ),
+    (
+        errors.StorageError("put", "b", "k", OSError("x")),
+        "system_error",
+        "high",
+        "STORAGE_ERROR",
+        "Storage error during put: b/k",
+    ),
     (errors.UnexpectedError(KeyError("k")), "system_error", "critical", "SYSTEM_ERROR", "Unexpected error: KeyError: 'k'"),
-]  # fmt: skip
+]
 IDS = [f"{type(row[0]).__name__}-{row[3]}" for row in MADE]
 
 

@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -207,22 +207,21 @@ def test_probe_08_a_rejection_tells_the_remaining_time(ticking: Clock) -> None:
     assert "trainer" in str(caught.value)
 
 
-@pytest.fixture
-def eight() -> Iterator[threading.Barrier]:
-    yield threading.Barrier(8)
-
-
-def test_probe_09_eight_threads_run_their_calls_in_parallel(eight: threading.Barrier) -> None:
-    subject = breaker(None)
-    together = [subject(lambda: eight.wait(20)), lambda: subject.call(eight.wait, 20), protect(ONCE)(lambda: eight.wait(20))]
-    for call in together:
-        done: list[int] = []
-        threads = [threading.Thread(target=lambda call=call: done.append(call())) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(30)
-        assert sorted(done) == list(range(8))
+@pytest.mark.parametrize("way", ["decorator", "call", "protect"])
+def test_probe_09_eight_threads_run_their_calls_in_parallel(way: str) -> None:
+    subject, eight = breaker(None), threading.Barrier(8)
+    done: list[int] = []
+    ways: dict[str, Callable[[], int]] = {
+        "decorator": subject(lambda: eight.wait(20)),
+        "call": lambda: subject.call(eight.wait, 20),
+        "protect": protect(ONCE)(lambda: eight.wait(20)),
+    }
+    threads = [threading.Thread(target=lambda: done.append(ways[way]())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(done) == list(range(8))
 
 
 def test_probe_10_the_wall_clock_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,5 +289,6 @@ def test_probe_12_no_attempt_is_started_without_time_for_it() -> None:
         with pytest.raises(ConnectionResetError) as caught, timing.deadline(12):
             slow()
         assert len(tries) == 2
-        assert clock.now - 1000 <= 12
+        assert max(tries) < 1012
+        assert clock.waits[0] < 9
         assert "(deadline)" in caught.value.__notes__[0]

@@ -53,6 +53,12 @@ def code_label(code: str) -> str:
     return code if code in REGISTRY else "UNKNOWN_FAILURE"
 
 
+@lru_cache(maxsize=1024)
+def retries_of(dependency: str, outcome: str) -> Counter:
+    """The counter of one dependency's calls that were tried again, or given up, for a reason."""
+    return retries_total.labels(dependency=dependency, outcome=outcome)
+
+
 @contextmanager
 def contained(component: str) -> Iterator[None]:
     """A boundary that an error does not cross: it is logged and counted, and work goes on."""

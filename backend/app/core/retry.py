@@ -21,7 +21,7 @@ from app.core.errors import CircuitOpenError
 from app.core.errors import TimeoutError as OperationTimeout
 from app.core.foreign import said
 from app.core.logging import get_logger
-from app.core.metrics import retries_total
+from app.core.metrics import retries_of
 from app.core.turns import Layer, Traffic, Turns
 
 P = ParamSpec("P")
@@ -68,7 +68,7 @@ class _Protected:
     def give_up(self, error: BaseException) -> None:
         """The end of a call: its last exception, or None where the policy bears the loss of it."""
         if self.policy.give_up == "none" and _bearable(error):
-            retries_total.labels(dependency=self.policy.name, outcome="gave none").inc()
+            retries_of(self.policy.name, "gave none").inc()
             logger.warning("given up, going on without", call=self.name, error=said(error))
             return
         try:
@@ -79,7 +79,7 @@ class _Protected:
 
     def out_of_time(self, seconds: float) -> OperationTimeout:
         """The error of a call that the deadline ended after `seconds`."""
-        retries_total.labels(dependency=self.policy.name, outcome="deadline").inc()
+        retries_of(self.policy.name, "deadline").inc()
         return OperationTimeout(self.name, round(seconds, 3))
 
 

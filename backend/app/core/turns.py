@@ -11,7 +11,7 @@ from app.core.classify import Verdict, classify
 from app.core.compiled import Holder
 from app.core.foreign import said
 from app.core.logging import get_logger
-from app.core.metrics import retries_total, retry_budget_refusals_total
+from app.core.metrics import retries_of, retry_budget_refusals_total
 from app.core.policies import Policy
 from app.core.window import Window, new_window
 
@@ -70,7 +70,7 @@ class Turns:
             logger.warning("retry budget exhausted", call=layer.name, dependency=layer.dependency, error=said(error))
             self.give_up(error, "budget")
         else:
-            retries_total.labels(dependency=layer.policy.name, outcome="retried").inc()
+            retries_of(layer.policy.name, "retried").inc()
             logger.info("trying again", call=layer.name, tries=self.tries, wait_s=round(seconds, 2), error=said(error))
             self.tries += 1
             return seconds
@@ -79,7 +79,7 @@ class Turns:
     def give_up(self, error: BaseException, why: str) -> None:
         """Ends the call for a reason: counted, and noted on the exception, so that no layer outside tries again."""
         layer = self.layer
-        retries_total.labels(dependency=layer.policy.name, outcome=why).inc()
+        retries_of(layer.policy.name, why).inc()
         # A class may forbid new attributes, as frozen dataclasses do; its errors go without.
         with suppress(AttributeError, TypeError):
             error.add_note(f"{layer.name}: gave up after {self.tries} of {layer.policy.attempts} tries ({why})")

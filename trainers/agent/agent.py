@@ -1,6 +1,7 @@
 """All attempts of one machine: taking, adopting, reporting, letting go."""
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import platform
@@ -182,10 +183,9 @@ class Agent:
                 wait = min(AGAIN_SECONDS, wait)
                 await asyncio.sleep(wait)
                 continue
-            try:
-                await asyncio.wait_for(self._news.wait(), wait)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._news.wait()
 
     def description(self) -> dict[str, Any]:
         """What the agent tells of itself."""

@@ -89,7 +89,7 @@ class Delivery:
             break
         reply = await self._post(ready)
         self.outbox.acknowledge(self.key, reply.last_seq)
-        self.final = reply.final
+        self.final = self.final or reply.final  # it may have been released in between
         for update in batch[: len(ready)]:
             # Only now: an agent that was killed before this has to send the file again.
             if update.get("artifact", {}).get("role") == "checkpoint" and update["seq"] <= reply.last_seq:

@@ -94,7 +94,9 @@ class LocalDriver:
                 logger.exception("driver round failed")
                 track_error(UnexpectedError(error), "driver")
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), self.interval)
+                # Not `wait_for`: that may swallow the cancellation which ends this loop.
+                async with asyncio.timeout(self.interval):
+                    await self._news.wait()
 
     async def round(self) -> None:
         """One look at all jobs that have not ended."""

@@ -11,7 +11,6 @@ from app.core.catch_all import streams_body
 from app.db.repositories.jobs import JobFilter
 from app.schemas.answers import (
     Artifacts,
-    ArtifactView,
     Attempts,
     CallbackAnswer,
     Epochs,
@@ -198,7 +197,7 @@ async def _file(platform: PlatformDep, job_id: str, name: str, attempt: int | No
     return StreamingResponse(content, media_type=artifact.media_type, headers=headers)
 
 
-@router.put("/{job_id}/attempts/{number}/artifacts/{name:path}", status_code=201, responses=shown(ArtifactView, 201))
+@router.put("/{job_id}/attempts/{number}/artifacts/{name:path}", status_code=201, responses=shown(ArtifactNote, 201))
 @streams_body
 async def put_artifact(
     job_id: str,

@@ -244,6 +244,7 @@ class DatasetSummary(BaseModel):
     errors: int
     warnings: int
     excludable: int | None = Field(description="Images that training can do without; null: it cannot")
+    digest: str | None = Field(description="Of all files together")
     error: PublicError | None
     created_at: Stamp
 
@@ -251,7 +252,6 @@ class DatasetSummary(BaseModel):
 class DatasetView(DatasetSummary):
     """A data set; `problems` counts them by kind."""
 
-    digest: str | None
     problems: dict[str, int]
 
 
@@ -286,3 +286,4 @@ class DatasetReport(DatasetSummary):
     problems: list[ProblemGroup]
     fixes: list[OfferedFix]
     why_not_excludable: str | None
+    all_problems_url: str | None = Field(description="Every problem, one a line")

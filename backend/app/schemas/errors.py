@@ -84,9 +84,12 @@ class Code(BaseModel):
     title: str
     message: str
     action: str
+    neutral_message: str | None = Field(description="Where a value that the message shows is missing")
+    neutral_action: str | None
     params: list[str] = Field(description="The only details that leave the platform")
     fixes: list[str] = Field(description="Ids of the remedies that may be offered; * stands for a name")
     runbook: str | None = Field(description="Name of the page for whoever is paged, below /runbooks/")
+    wait_helps: bool
     retryable: bool
     doc_url: str
 

@@ -65,6 +65,10 @@ class Framework(BaseModel):
 
     framework: str
     version: str | None = None
+    license: str | None = None
+    available: bool = True
+    reason: str | None = Field(default=None, description="Why it is not available")
+    accepts_weights: bool = Field(default=False, description="Whether a training may start from uploaded weights")
     tasks: list[str]
     models: list[ModelView]
     defaults: dict[str, Any]

@@ -4,10 +4,9 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """`__version__`, looked up when it is asked for: reading the package's metadata takes longer than most commands."""
+    """``__version__``, looked up when somebody asks: the command line starts without it."""
     if name != "__version__":
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
+        raise AttributeError(name)
     from importlib.metadata import version
 
     return version("vtp")

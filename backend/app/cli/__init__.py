@@ -9,6 +9,11 @@ def main() -> None:
     0 done · 1 a bug · 2 wrong usage · 3 the user's or a permanent failure · 4 a transient one, safe to repeat ·
     5 permission or quota · 130 Ctrl-C.
     """
-    from app.cli.app import run
+    try:
+        from app.cli.app import run
 
-    sys.exit(run(sys.argv[1:]))
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        # Ctrl-C while the command is still starting, or a second one while it tells of the first.
+        code = 130
+    sys.exit(code)

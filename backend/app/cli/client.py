@@ -2,17 +2,18 @@
 
 import json
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from app.core.errors import PlatformError
 
 if TYPE_CHECKING:
     import httpx2
 
+    from app.core.errors import PlatformError
+
 PREFIX = "/api/v1"
 READ_SIZE = 1 << 20
+CONNECT_SECONDS, TIMEOUT_SECONDS = 5.0, 60.0
 
 
 class ApiFailure(Exception):
@@ -45,14 +46,41 @@ def locate() -> tuple[str, str]:
         return url.rstrip("/"), token
     try:
         found = json.loads(server_file().read_text())
-        return url or str(found["url"]), token or str(found["token"])
-    except (OSError, ValueError, KeyError) as error:
+        return (url or str(found["url"])).rstrip("/"), token or str(found["token"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise not_running(error) from error
 
 
-def not_running(cause: Exception) -> PlatformError:
+def not_running(cause: Exception) -> "PlatformError":
     """The error of a platform that does not answer."""
-    return PlatformError.from_code("SERVICE_UNAVAILABLE", {"service": "the platform"}, cause=cause)
+    from app.core.errors import PlatformError
+
+    return PlatformError.from_code("SERVICE_UNAVAILABLE", {"service": "The platform"}, cause=cause)
+
+
+def timeout_seconds() -> float:
+    """How long an answer may take: ``VTP_TIMEOUT``, else a minute."""
+    try:
+        return float(os.environ.get("VTP_TIMEOUT") or TIMEOUT_SECONDS)
+    except ValueError:
+        return TIMEOUT_SECONDS
+
+
+def refusal(status: int, content: bytes) -> Exception:
+    """What an answer that is an error is raised as: ours in our form, anything else as a platform that is not there."""
+    try:
+        return ApiFailure(dict(json.loads(content)["error"]), status)
+    except (ValueError, KeyError, TypeError) as cause:
+        return not_running(cause)
+
+
+_opened: "list[httpx2.Client]" = []
+
+
+def close_connections() -> None:
+    """Ends what `Api` opened; called once, at the end of a command."""
+    while _opened:
+        _opened.pop().close()
 
 
 class Api:
@@ -62,95 +90,85 @@ class Api:
         import httpx2
 
         self.url, self.token = locate()
+        self._errors = httpx2.HTTPError
+        self._patient = httpx2.Timeout(None, connect=CONNECT_SECONDS)
         self._http = httpx2.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {self.token}"},
-            timeout=httpx2.Timeout(30, connect=5),
+            timeout=httpx2.Timeout(timeout_seconds(), connect=CONNECT_SECONDS),
             trust_env=False,
         )
+        _opened.append(self._http)
 
     def call(self, method: str, path: str, **options: Any) -> Any:
         """The JSON answer of a request below ``/api/v1``.
 
         Raises:
             ApiFailure: the backend refused.
-            PlatformError: SERVICE_UNAVAILABLE where it does not answer.
+            PlatformError: SERVICE_UNAVAILABLE where it does not answer, or something else does.
         """
-        import httpx2
-
         try:
             response = self._http.request(method, PREFIX + path, **options)
-        except httpx2.HTTPError as error:
+        except self._errors as error:
             raise not_running(error) from error
         _check(response)
-        return response.json() if response.content else None
+        try:
+            return response.json() if response.content else None
+        except ValueError as error:
+            raise not_running(error) from error
 
-    def upload(self, path: str, file: Path, params: dict[str, str], media_type: str) -> Any:
-        """Sends a file as the body.
+    def upload(self, path: str, content: Iterator[bytes], size: int, params: dict[str, str], media_type: str) -> Any:
+        """Sends a file's content as the body; `size` in bytes.
 
         Raises:
             ApiFailure: the backend refused.
             PlatformError: SERVICE_UNAVAILABLE where it does not answer.
         """
-        headers = {"Content-Type": media_type, "Content-Length": str(file.stat().st_size)}
-        return self.call("POST", path, params=params, content=_read(file), headers=headers, timeout=None)
+        headers = {"Content-Type": media_type, "Content-Length": str(size)}
+        return self.call("POST", path, params=params, content=content, headers=headers, timeout=self._patient)
+
+    def stream(self, path: str, **params: Any) -> Iterator[bytes]:
+        """The content of the answer to a GET, in pieces.
+
+        Raises:
+            ApiFailure: the backend refused.
+            PlatformError: SERVICE_UNAVAILABLE where it does not answer, or not to the end.
+        """
+        try:
+            with self._http.stream("GET", PREFIX + path, params=params, timeout=self._patient) as response:
+                if response.is_error:
+                    response.read()
+                _check(response)
+                yield from response.iter_bytes()
+        except self._errors as error:
+            raise not_running(error) from error
 
     def download(self, path: str, target: Path) -> int:
         """Writes the answer of a GET to `target`, whole or not at all; its size in bytes.
 
         Raises:
             ApiFailure: the backend refused.
-            PlatformError: SERVICE_UNAVAILABLE where it does not answer.
+            PlatformError: SERVICE_UNAVAILABLE where it does not answer, or not to the end.
+            OSError: the file cannot be written.
         """
-        import httpx2
-
         part = target.with_name(target.name + ".part")
         try:
-            with self._http.stream("GET", PREFIX + path) as response, part.open("wb") as file:
-                if response.is_error:
-                    response.read()
-                _check(response)
-                for chunk in response.iter_bytes():
+            with part.open("wb") as file:
+                for chunk in self.stream(path):
                     file.write(chunk)
-        except httpx2.HTTPError as error:
-            raise not_running(error) from error
+            part.replace(target)
         finally:
-            if part.exists() and part.stat().st_size == 0:
-                part.unlink()
-        part.replace(target)
+            part.unlink(missing_ok=True)
         return target.stat().st_size
 
-    async def events(self, job_id: str, since: int) -> AsyncIterator[dict[str, Any]]:
-        """Live events of a job after `since`; connects again by itself and goes on where it was."""
-        from websockets.asyncio.client import connect
-        from websockets.exceptions import ConnectionClosed
 
-        address = self.url.replace("http", "ws", 1) + f"/ws/training-jobs/{job_id}"
-        headers = {"Authorization": f"Bearer {self.token}"}
-        seq = since
-        async for socket in connect(f"{address}?since={seq}", additional_headers=headers, proxy=None):
-            try:
-                async for text in socket:
-                    event = json.loads(text)
-                    if event["type"] != "ready" and event.get("seq", seq + 1) <= seq:
-                        continue
-                    seq = event.get("seq", seq)
-                    yield event
-            except ConnectionClosed:
-                continue
-
-
-def _read(file: Path) -> Iterator[bytes]:
+def read_file(file: Path) -> Iterator[bytes]:
+    """A file's content in pieces."""
     with file.open("rb") as source:
         while chunk := source.read(READ_SIZE):
             yield chunk
 
 
 def _check(response: "httpx2.Response") -> None:
-    if not response.is_error:
-        return
-    try:
-        error = response.json()["error"]
-    except (ValueError, KeyError, TypeError) as cause:
-        raise not_running(cause) from cause
-    raise ApiFailure(error, response.status_code)
+    if response.is_error:
+        raise refusal(response.status_code, response.content)

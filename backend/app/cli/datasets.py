@@ -1,5 +1,6 @@
 """`vtp datasets …`: bring images, see what is wrong with them."""
 
+import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,17 +8,24 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.client import Api
-from app.cli.output import EXIT_USER, Output
+from app.cli.output import EXIT_USER, Output, exit_code
+from app.cli.sending import sent
 
-cli = typer.Typer(help="Bring images, see what is wrong with them.", no_args_is_help=True)
+cli = typer.Typer(help="Bring images, see what is wrong with them.", no_args_is_help=True, rich_markup_mode=None)
 DatasetId = Annotated[str, typer.Argument(metavar="DATASET")]
 POLL_SECONDS = 0.2
+SHOWN_ITEMS = 10
 
 
-def _wait(api: Api, dataset: dict[str, Any]) -> dict[str, Any]:
-    while dataset["status"] == "checking":
-        time.sleep(POLL_SECONDS)
-        dataset = api.call("GET", f"/datasets/{dataset['dataset_id']}")
+def _wait(api: Api, output: Output, dataset: dict[str, Any]) -> dict[str, Any]:
+    dataset_id = dataset["dataset_id"]
+    try:
+        while dataset["status"] == "checking":
+            time.sleep(POLL_SECONDS)
+            dataset = api.call("GET", f"/datasets/{dataset_id}")
+    except KeyboardInterrupt:
+        output.note(f"\nthe check goes on; see: vtp datasets show {dataset_id}")
+        raise
     return dataset
 
 
@@ -31,7 +39,8 @@ def _told(output: Output, dataset: dict[str, Any]) -> int:
     if dataset["error"] is None:
         return 0
     output.error(dataset["error"], f"vtp datasets show {dataset['dataset_id']}")
-    return EXIT_USER
+    # Data that cannot be trained on as it is stays so; a check that failed for our own reasons can be repeated.
+    return EXIT_USER if dataset["status"] == "invalid" else exit_code(dataset["error"])
 
 
 @cli.command("add")
@@ -41,9 +50,9 @@ def add(
     name: Annotated[str | None, typer.Option("--name", help="Default: the file's name.")] = None,
 ) -> int:
     """Upload a zip and check it; exit code 3 where it cannot be trained on as it is."""
-    api = Api()
-    created = api.upload("/datasets", file, {"name": name or file.stem}, "application/zip")
-    return _told(context.obj, _wait(api, created))
+    api, output = Api(), context.obj
+    created = sent(api, output, "/datasets", file, {"name": name or file.stem}, "application/zip")
+    return _told(output, _wait(api, output, created))
 
 
 @cli.command("sample")
@@ -55,7 +64,7 @@ def sample(
     """Take in a sample set that ships with vtp."""
     api = Api()
     created = api.call("POST", "/datasets/samples", json={"sample": which, "dataset_id": name})
-    return _told(context.obj, _wait(api, created))
+    return _told(context.obj, _wait(api, context.obj, created))
 
 
 @cli.command("list")
@@ -84,13 +93,33 @@ def show(context: typer.Context, dataset_id: DatasetId) -> None:
     output.text(f"{report['dataset_id']}  {report['status']}  {report['task']}  {len(report['classes'])} classes")
     for group in report["problems"]:
         output.text(f"{group['severity']}: {group['title']}: {group['count']}")
-        for item in group["items"][:10]:
+        for item in group["items"][:SHOWN_ITEMS]:
             line = f":{item['line']}" if item["line"] else ""
             output.text(f"    {item['file']}{line}  {item['detail']}")
-        if group["count"] > 10:
-            output.text(f"    … and {group['count'] - 10} more")
+        if group["count"] > SHOWN_ITEMS:
+            output.text(f"    … and {group['count'] - SHOWN_ITEMS} more")
+    if report["why_not_excludable"]:
+        output.text(f"training without these files is not offered: {report['why_not_excludable']}")
+    if any(group["count"] > SHOWN_ITEMS for group in report["problems"]):
+        output.note(f"every problem: vtp datasets problems {dataset_id}")
     if report["error"]:
         output.error(report["error"])
+
+
+@cli.command("problems")
+def problems(context: typer.Context, dataset_id: DatasetId) -> None:
+    """Print every problem found, as CSV; as lines of JSON with --json."""
+    form = "jsonl" if context.obj.as_json else "csv"
+    for chunk in Api().stream(f"/datasets/{dataset_id}/problems", format=form):
+        sys.stdout.buffer.write(chunk)
+    sys.stdout.buffer.flush()
+
+
+@cli.command("check")
+def check(context: typer.Context, dataset_id: DatasetId) -> int:
+    """Check a data set once more whose check failed for a reason that was not the data's."""
+    api = Api()
+    return _told(context.obj, _wait(api, context.obj, api.call("POST", f"/datasets/{dataset_id}/check")))
 
 
 @cli.command("remove")
@@ -98,4 +127,6 @@ def remove(context: typer.Context, dataset_id: DatasetId) -> None:
     """Remove a data set that no open job uses."""
     output: Output = context.obj
     Api().call("DELETE", f"/datasets/{dataset_id}")
+    if output.as_json:
+        output.data({"dataset_id": dataset_id, "removed": True})
     output.note(f"{dataset_id} removed")

@@ -6,11 +6,21 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.client import Api
-from app.cli.output import Output
-from app.cli.train import follow
+from app.cli.output import EXIT_INTERRUPTED, Output
+from app.cli.train import follow, hint_for
 
-cli = typer.Typer(help="Look at jobs, stop them, try them again, get their files.", no_args_is_help=True)
-JobId = Annotated[str, typer.Argument(metavar="JOB", help="For example J-12.")]
+cli = typer.Typer(
+    help="Look at jobs, stop them, try them again, get their files.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+def job_id_of(text: str) -> str:
+    """A job's id, also where only its number is given, or its letter is small."""
+    number = text.upper().removeprefix("J-")
+    return f"J-{number}" if number.isdecimal() else text
+
+
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="For example J-12, or 12.", parser=job_id_of)]
 
 
 def _progress(job: dict[str, Any]) -> str:
@@ -39,6 +49,8 @@ def list_jobs(
         for job in found["items"]
     ]  # fmt: skip
     output.result(found, ("JOB", "STATUS", "MODEL", "DATA SET", "PROGRESS", "REASON"), rows)
+    if rows and found["total"] > len(rows):
+        output.note(f"{len(rows)} of {found['total']}; see more with --limit")
     if not rows:
         output.note("no jobs; start one with: vtp train --model yolo11n-cls --dataset ID")
 
@@ -66,7 +78,7 @@ def show_job(context: typer.Context, job_id: JobId) -> None:
         if decision:
             output.text(f"    then: {decision['reason']}")
     if job["error"]:
-        output.error(job["error"])
+        output.error(job["error"], hint_for(job_id, job["error"]))
 
 
 @cli.command("watch")
@@ -103,13 +115,17 @@ def retry_job(
         output.data({"job_id": new_id})
     else:
         output.text(new_id)
+        output.note(f"next: vtp jobs watch {new_id}")
     return 0
 
 
 @cli.command("log")
 def show_log(
-    context: typer.Context, job_id: JobId, attempt: Annotated[int | None, typer.Option("--attempt", "-a")] = None
-) -> None:
+    context: typer.Context,
+    job_id: JobId,
+    attempt: Annotated[int | None, typer.Option("--attempt", "-a")] = None,
+    follow_it: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job ends.")] = False,
+) -> int:
     """Print a job's log."""
     output: Output = context.obj
     api, after = Api(), 0
@@ -117,15 +133,42 @@ def show_log(
         params = {"after": after, "limit": 1000} | ({"attempt": attempt} if attempt else {})
         page = api.call("GET", f"/training-jobs/{job_id}/logs", params=params)
         for piece in page["items"]:
-            if output.as_json:
-                output.data(piece)
-                continue
-            if piece["dropped_bytes"]:
-                output.text(f"… {piece['dropped_bytes']} bytes left out …")
-            output.text(piece["text"].rstrip("\n"))
+            _print_piece(output, piece)
+            after = piece["seq"]
         if page["next"] is None:
-            return
-        after = page["next"]
+            break
+    return _follow_log(api, output, job_id, after, attempt) if follow_it else 0
+
+
+def _print_piece(output: Output, piece: dict[str, Any]) -> None:
+    if output.as_json:
+        output.row(piece)
+        return
+    if piece.get("dropped_bytes"):
+        output.text(f"… {piece['dropped_bytes']} bytes left out …")
+    output.text(piece["text"].rstrip("\n"))
+
+
+def _follow_log(api: Api, output: Output, job_id: str, after: int, attempt: int | None) -> int:
+    """Prints what comes after `after` until the job ends or Ctrl-C."""
+    import asyncio
+
+    from app.cli.events import events
+
+    async def rest() -> None:
+        async for event in events(api, output, job_id, after):
+            if event["type"] == "log" and attempt in (None, event["attempt"]):
+                _print_piece(output, event)
+
+    job = api.call("GET", f"/training-jobs/{job_id}")
+    if job["finished_at"] is not None and job["last_seq"] <= after:
+        return 0
+    try:
+        asyncio.run(rest())
+    except KeyboardInterrupt:
+        output.note(f"\njob {job_id} keeps running; stop it with: vtp jobs cancel {job_id}")
+        return EXIT_INTERRUPTED
+    return 0
 
 
 @cli.command("download")

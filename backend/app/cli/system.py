@@ -27,6 +27,8 @@ def serve(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8000) -
     """Start the backend alone."""
     from app.cli.up import serve_backend
 
+    output: Output = context.obj
+    output.note(f"serving at http://{host}:{port}; stop with Ctrl-C" if port else "serving; stop with Ctrl-C")
     serve_backend(host, port)
 
 

@@ -82,6 +82,12 @@ const system = createRoute({
   component: lazyRouteComponent(() => import("./pages/SystemPage"), "SystemPage"),
 });
 
+const rules = createRoute({
+  ...parent,
+  path: "/rules",
+  component: lazyRouteComponent(() => import("./pages/RulesPage"), "RulesPage"),
+});
+
 const login = createRoute({
   ...parent,
   path: "/login",
@@ -90,7 +96,7 @@ const login = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([jobs, job, datasets, dataset, fresh, system, login]),
+  routeTree: root.addChildren([jobs, job, datasets, dataset, fresh, system, rules, login]),
   defaultPreload: "intent",
   scrollRestoration: true,
 });

@@ -84,7 +84,10 @@ export function attempt(some: Partial<Attempt> = {}): Attempt {
     created_at: "2026-11-23T12:00:00.000Z",
     started_at: "2026-11-23T12:00:01.000Z",
     finished_at: "2026-11-23T12:01:01.000Z",
+    seconds: 60,
     wait_s: null,
+    resumed_from: null,
+    history: null,
     exit: { code: null, signal: 9 },
     error: null,
     diagnosis: {

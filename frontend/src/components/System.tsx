@@ -1,40 +1,6 @@
-import type { Agent, Dependency } from "../generated/api";
+import type { Agent } from "../generated/api";
 import { bytes } from "../lib/format";
 import { Ago, Facts } from "./ui";
-
-const states: Record<string, { word: string; tone: string; means: string }> = {
-  CLOSED: { word: "Working", tone: "text-good bg-good-ground", means: "calls go through" },
-  OPEN: {
-    word: "Out of service",
-    tone: "text-bad bg-bad-ground",
-    means: "calls are refused at once, to let it recover",
-  },
-  HALF_OPEN: {
-    word: "Being tried",
-    tone: "text-warn bg-warn-ground",
-    means: "one call finds out whether it is back",
-  },
-  ISOLATED: { word: "Switched off", tone: "text-warn bg-warn-ground", means: "an operator keeps calls away" },
-};
-
-export function DependencyRow({ item }: { item: Dependency }) {
-  const state = item.state
-    ? (states[item.state] ?? { word: item.state, tone: "bg-hover text-soft", means: "" })
-    : null;
-  return (
-    <li className="flex flex-wrap items-center justify-between gap-x-4 gap-y-1 px-4 py-2.5">
-      <span className="font-medium">{item.name}</span>
-      <span className="flex flex-wrap items-center gap-2 text-[13px]">
-        {state && <span className={`rounded-full px-2 py-0.5 font-medium ${state.tone}`}>{state.word}</span>}
-        <span className="text-soft">
-          {state?.means ?? "no breaker: always called"}
-          {item.failure_count ? `, ${item.failure_count} failures in a row` : ""}
-          {item.retry_after ? `, next try in ${Math.ceil(item.retry_after)} s` : ""}
-        </span>
-      </span>
-    </li>
-  );
-}
 
 export function AgentCard({ agent }: { agent: Agent }) {
   const { cpus, memory_bytes, disk_free_bytes, gpus, platform } = agent.resources;

@@ -79,6 +79,9 @@ export interface TrainingConfig {
   name: string | null;
   epochs: number;
   batch_size: number;
+  accumulate?: number;
+  val_batch_size?: number | null;
+  sharing?: string;
   image_size: number | null;
   lr0: number | null;
   workers: number | null;
@@ -129,11 +132,25 @@ export interface Attempt {
   created_at: string;
   started_at: string | null;
   finished_at: string | null;
+  seconds: number | null;
   wait_s: number | null;
+  resumed_from: { attempt: number; epoch: number } | null;
   exit: { code: number | null; signal: number | null } | null;
   error: PublicError | null;
   diagnosis: { code: string; confidence: number; entity: string | null; evidence: string[] } | null;
-  decision: { action: string; reason: string; patch: PatchStep[]; wait_s: number } | null;
+  history: {
+    same_failure: boolean | null;
+    same_entity: boolean | null;
+    progress: boolean | null;
+    best_epoch: number | null;
+  } | null;
+  decision: {
+    action: string;
+    reason: string | null;
+    patch: PatchStep[] | null;
+    wait_s: number | null;
+    budget: string | null;
+  } | null;
 }
 
 export interface EpochFigures {
@@ -243,9 +260,48 @@ export interface SystemStatus {
 
 export interface Dependency {
   name: string;
+  title: string;
+  attempts: number;
+  first_wait_s: number;
+  longest_wait_s: number;
+  breaker_after: { failures: number; seconds: number } | null;
+  give_up: "raises" | "none";
   state: "CLOSED" | "OPEN" | "HALF_OPEN" | "ISOLATED" | null;
-  failure_count?: number;
-  retry_after?: number | null;
+  failure_count: number;
+  retry_after: number | null;
+  breakers: { name: string; state: string; failure_count: number; isolated: boolean }[];
+}
+
+export interface RuleDraft {
+  label: string;
+  pattern: string;
+  code: string | null;
+  stop: boolean;
+  exclude_node: boolean;
+}
+
+export interface Rule extends RuleDraft {
+  rule_id: number;
+  created_by: string;
+  created_at: string;
+  hits: number;
+  last_hit_at: string | null;
+  last_hit_job: string | null;
+  last_hit_attempt: number | null;
+}
+
+export interface DryRun {
+  scanned: number;
+  unreadable: number;
+  hits: { job_id: string; attempt: number; line: number; text: string; code: string | null }[];
+}
+
+export interface Rejudged {
+  attempt: number;
+  changed: boolean;
+  code: string;
+  confidence: number;
+  rules: string[];
 }
 
 export interface Weights {

@@ -38,9 +38,18 @@ export function useJobActions(job: Job, onError: (error: Error) => void, onSucce
     },
     onError,
   });
+  const diagnose = useMutation({
+    mutationFn: (attempt: number) => api.diagnoseAgain(id, attempt),
+    onSuccess: (found) => {
+      client.invalidateQueries({ queryKey: jobKeys.job(id) });
+      toast.success(found.changed ? `New verdict: ${found.code}` : `The verdict is still ${found.code}`);
+      onSuccess();
+    },
+    onError,
+  });
   const edit = (fix?: Fix) => navigate({ to: "/new", search: { from: id, fix: fix?.id } });
   const applyFix = (fix: Fix) => (fix.applicability === "safe" ? retry.mutate(fix) : edit(fix));
-  return { cancel, runNow, stopRetrying, canStopRetrying, retry, edit, applyFix };
+  return { cancel, runNow, stopRetrying, canStopRetrying, retry, diagnose, edit, applyFix };
 }
 
 export type JobActions = ReturnType<typeof useJobActions>;

@@ -68,6 +68,8 @@ describe("the form", () => {
   it("gives back the configuration that it began with", () => {
     const config = {
       ...job().config,
+      accumulate: 2,
+      sharing: "file_system",
       framework: "ultralytics",
       settings: { fliplr: 0, cos_lr: false, auto_augment: null },
     };

@@ -19,11 +19,15 @@ export interface FormValues {
   max_duration_s: string;
   val_fraction: string;
   weights_id: string;
+  accumulate: string;
+  val_batch_size: string;
   exclude_invalid_files: boolean;
   settings: Record<string, string>;
+  /** What a configuration has beside these, sent on as it is. */
+  rest: Record<string, unknown>;
 }
 
-export type TextField = Exclude<keyof FormValues, "exclude_invalid_files" | "settings">;
+export type TextField = Exclude<keyof FormValues, "exclude_invalid_files" | "settings" | "rest">;
 
 export const BLANK: FormValues = {
   framework: "",
@@ -41,13 +45,18 @@ export const BLANK: FormValues = {
   max_duration_s: "",
   val_fraction: "",
   weights_id: "",
+  accumulate: "",
+  val_batch_size: "",
   exclude_invalid_files: false,
   settings: {},
+  rest: {},
 };
 
 const NUMBERS = [
   "epochs",
   "batch_size",
+  "accumulate",
+  "val_batch_size",
   "image_size",
   "lr0",
   "workers",
@@ -80,7 +89,7 @@ export function settingValue(typed: string, schema: SettingSchema | undefined): 
 
 /** The body of the request; what was left open is left out, so that the framework's own values count. */
 export function toConfig(values: FormValues, framework: Framework | undefined): Partial<TrainingConfig> {
-  const config: Record<string, unknown> = {};
+  const config: Record<string, unknown> = { ...values.rest };
   for (const key of TEXTS) if (values[key].trim()) config[key] = values[key].trim();
   for (const key of NUMBERS) if (values[key].trim()) config[key] = numberOrText(values[key]);
   if (values.exclude_invalid_files) config.exclude_invalid_files = true;
@@ -96,8 +105,11 @@ const typedOf = (value: unknown) => (value === null || value === undefined ? "" 
 
 /** A configuration as the form shows it. */
 export function fromConfig(config: Partial<TrainingConfig>): FormValues {
-  const values: FormValues = { ...BLANK, settings: {} };
+  const values: FormValues = { ...BLANK, settings: {}, rest: {} };
   for (const key of [...TEXTS, ...NUMBERS]) values[key] = typedOf(config[key]);
+  const shown: ReadonlySet<string> = new Set([...TEXTS, ...NUMBERS, "exclude_invalid_files", "settings"]);
+  for (const [key, value] of Object.entries(config))
+    if (!shown.has(key) && value !== null) values.rest[key] = value;
   values.exclude_invalid_files = Boolean(config.exclude_invalid_files);
   for (const [name, value] of Object.entries(config.settings ?? {}))
     values.settings[name] = value === null ? "null" : typedOf(value);

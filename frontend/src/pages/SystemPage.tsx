@@ -1,13 +1,15 @@
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { CheckCircle2, TriangleAlert } from "lucide-react";
 import { CardError, PageError } from "../components/Failures";
 import { RefetchBanner } from "../components/RefetchBanner";
-import { AgentCard, DependencyRow } from "../components/System";
-import { Card, Empty, Facts, Loading, PageHead, Progress } from "../components/ui";
+import { AgentCard } from "../components/System";
+import { DependencyRow } from "../components/SystemDependency";
+import { buttonClass, Card, Empty, Facts, Loading, PageHead, Progress } from "../components/ui";
 import type { SystemStatus } from "../generated/api";
 import { useTitle } from "../hooks/useTitle";
 import { bytes } from "../lib/format";
-import { ApiError, api } from "../services/api";
+import { api } from "../services/api";
 
 const EVERY = 3000;
 
@@ -25,6 +27,9 @@ export function SystemPage() {
     <>
       <PageHead title="System">
         <Health status={status.data} />
+        <Link to="/rules" className={buttonClass("secondary", true)}>
+          Rules of the diagnosis
+        </Link>
       </PageHead>
       {status.error && <RefetchBanner error={status.error} failedAt={status.errorUpdatedAt} />}
       <div className="grid gap-4 lg:grid-cols-2">
@@ -80,8 +85,6 @@ function Platform({ status }: { status: SystemStatus }) {
 
 function Dependencies() {
   const found = useQuery({ queryKey: ["dependencies"], queryFn: api.dependencies, refetchInterval: EVERY });
-  const absent = found.error instanceof ApiError && [404, 405].includes(found.error.status);
-  if (absent) return null;
   return (
     <Card id="dependencies" title="What the platform depends on" flush>
       {found.error && !found.data && <CardError error={found.error} onRetry={() => found.refetch()} />}

@@ -6,6 +6,7 @@ import type {
   Dataset,
   DatasetReport,
   Dependency,
+  DryRun,
   EpochFigures,
   ErrorResponse,
   FieldProblem,
@@ -15,6 +16,9 @@ import type {
   LogPage,
   PatchStep,
   PublicError,
+  Rejudged,
+  Rule,
+  RuleDraft,
   SystemStatus,
   TrainingConfig,
   Validation,
@@ -165,6 +169,15 @@ export const api = {
   weights: () => request<Items<Weights>>("GET", "/weights"),
   frameworks: () => request<Items<Framework>>("GET", "/frameworks"),
   system: () => request<SystemStatus>("GET", "/system/status"),
+  rules: () => request<Items<Rule>>("GET", "/rules"),
+  addRule: (draft: RuleDraft) => request<Rule>("POST", "/rules", draft),
+  tryRule: (draft: RuleDraft) => request<DryRun>("POST", "/rules/dry-run", draft),
+  removeRule: (id: number) => request<void>("DELETE", `/rules/${id}`),
+  diagnoseAgain: (id: string, attempt: number) =>
+    request<Rejudged>("POST", `${jobPath(id)}/attempts/${attempt}/diagnose`),
+  isolate: (name: string) =>
+    request<unknown>("POST", `/system/dependencies/${encodeURIComponent(name)}/isolate`),
+  reset: (name: string) => request<unknown>("POST", `/system/dependencies/${encodeURIComponent(name)}/reset`),
   dependencies: () => request<Items<Dependency>>("GET", "/system/dependencies"),
 };
 

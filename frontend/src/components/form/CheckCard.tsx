@@ -28,7 +28,12 @@ export function CheckCard({ form, onField }: CheckCardProps) {
           <Problem key={`${error.code}${error.message}`} error={error} form={form} onField={onField} />
         ))}
         {checked.data?.warnings.map((warning) => (
-          <ErrorAlert key={warning.code} error={new ApiError({ error: warning })} announce="none" />
+          <ErrorAlert
+            key={warning.code}
+            error={new ApiError({ error: warning })}
+            onFix={form.applyFix}
+            announce="none"
+          />
         ))}
       </div>
       {broken && broken.code !== "INVALID_TOKEN" && (

@@ -146,6 +146,14 @@ export function TrainingForm({ search, frameworks, datasets, job }: FormProps) {
             <div className="grid gap-4 sm:grid-cols-2 xl:grid-cols-3">
               <TextInput form={form} name="epochs" label="Epochs" number />
               <TextInput form={form} name="batch_size" label="Batch size" number hint="Images in a step" />
+              <TextInput
+                form={form}
+                name="accumulate"
+                label="Accumulate"
+                number
+                placeholder="1"
+                hint="Batches that make one step of learning"
+              />
               <TextInput form={form} name="image_size" label="Image size" number hint="Edge in pixels" />
               <TextInput
                 form={form}

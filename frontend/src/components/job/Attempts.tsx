@@ -92,6 +92,7 @@ function Row({ attempt, before, chosen, onChoose }: RowProps) {
           <Ago at={attempt.started_at ?? attempt.created_at} />
           {lasted !== null && ` · ${duration(lasted)}`}
           {attempt.epoch !== null && ` · epoch ${attempt.epoch} done`}
+          {attempt.resumed_from && ` · went on from epoch ${attempt.resumed_from.epoch}`}
           {attempt.agent_id && ` · on ${attempt.agent_id}`}
         </p>
         {attempt.error && (
@@ -105,7 +106,8 @@ function Row({ attempt, before, chosen, onChoose }: RowProps) {
         )}
         {attempt.decision && (
           <p className="mt-1 text-[13px] text-soft">
-            {ACTIONS[attempt.decision.action] ?? attempt.decision.action}: {attempt.decision.reason}
+            {ACTIONS[attempt.decision.action] ?? attempt.decision.action}
+            {attempt.decision.reason && `: ${attempt.decision.reason}`}
           </p>
         )}
         {changed.length > 0 && (
@@ -121,7 +123,7 @@ function Row({ attempt, before, chosen, onChoose }: RowProps) {
 function Next({ job, last }: { job: Job; last: Attempt | null }) {
   const now = useNow(500);
   const left = job.retry_at ? Math.max(0, Math.ceil((Date.parse(job.retry_at) - now) / 1000)) : 0;
-  const changed = last?.decision ? changes(last.config ?? job.config, last.decision.patch) : [];
+  const changed = last?.decision ? changes(last.config ?? job.config, last.decision.patch ?? []) : [];
   return (
     <li className="rounded-md border border-dashed border-line px-3 py-2">
       <p className="font-medium">

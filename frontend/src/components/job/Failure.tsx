@@ -4,13 +4,15 @@ import { Link } from "@tanstack/react-router";
 import { CircleX } from "lucide-react";
 import type { ReactNode, Ref } from "react";
 import type { Artifact, Attempt, Fix, Job, PublicError } from "../../generated/api";
+import { errorCodes, isErrorCode } from "../../generated/errorCodes";
 import type { JobActions } from "../../hooks/useJobActions";
-import { CERTAIN, decisive, exitText, impact } from "../../lib/failure";
+import { CERTAIN, decisive, impact } from "../../lib/failure";
 import { remedies, safeUrl } from "../../lib/fixes";
 import { changes } from "../../lib/job";
 import { Code } from "../Code";
 import { Diff } from "../Diff";
 import { Button, buttonClass, linkClass } from "../ui";
+import { Diagnosis } from "./Diagnosis";
 
 interface FailureProps {
   job: Job;
@@ -52,13 +54,21 @@ export function Failure({
             </h2>
             <p className="mt-0.5 text-[13px] text-soft">
               {error.title} · <code className="font-mono">{error.code}</code>
+              {cause(error.code) && ` · cause: ${cause(error.code)}`}
             </p>
           </div>
         </div>
       </div>
       <div className="grid gap-x-8 gap-y-4 px-4 py-4 lg:grid-cols-2">
         <Part title="Diagnosis">
-          <Diagnosis job={job} error={error} attempt={attempt} onEvidence={onEvidence} inLog={inLog} />
+          <Diagnosis
+            job={job}
+            error={error}
+            attempt={attempt}
+            actions={actions}
+            onEvidence={onEvidence}
+            inLog={inLog}
+          />
         </Part>
         <Part title="What to do">
           <Remedies job={job} error={error} actions={actions} />
@@ -97,64 +107,25 @@ export function Failure({
   );
 }
 
+const CAUSES: Record<string, string> = {
+  user: "the configuration",
+  data: "the data",
+  platform: "the platform",
+  hardware: "the machine",
+  dependency: "a service that the platform uses",
+};
+
+/** Whose fault it is, where the registry knows. */
+function cause(code: string): string | null {
+  return isErrorCode(code) ? (CAUSES[errorCodes[code].causer] ?? null) : null;
+}
+
 function Part({ title, children }: { title: string; children: ReactNode }) {
   return (
     <div className="min-w-0">
       <h3 className="mb-1 text-xs font-semibold tracking-wide text-soft uppercase">{title}</h3>
       {children}
     </div>
-  );
-}
-
-type DiagnosisProps = Pick<FailureProps, "job" | "error" | "onEvidence" | "inLog"> & {
-  attempt: Attempt | null;
-};
-
-function Diagnosis({ job, error, attempt, onEvidence, inLog }: DiagnosisProps) {
-  if (!attempt?.diagnosis) {
-    const dataset = error.code.startsWith("DATASET_") ? job.dataset_id : null;
-    return (
-      <>
-        <p>Found by the checks that come before a training starts.</p>
-        {dataset && (
-          <Link to="/datasets/$datasetId" params={{ datasetId: dataset }} className={linkClass}>
-            Report of the data set {dataset}
-          </Link>
-        )}
-      </>
-    );
-  }
-  const { confidence, entity, evidence } = attempt.diagnosis;
-  const ended = exitText(attempt.exit);
-  return (
-    <>
-      <p>
-        {confidence < CERTAIN ? "Likely, not certain" : "Certain enough to act on"} (
-        {Math.round(confidence * 100)} %), from attempt {attempt.attempt}
-        {ended && `, ${ended}`}.
-      </p>
-      {entity && (
-        <p className="mt-1">
-          Concerns <code className="rounded bg-hover px-1 font-mono text-[13px] break-all">{entity}</code>
-        </p>
-      )}
-      {evidence.length > 0 && (
-        <ul className="mt-2 flex flex-col gap-1" aria-label="Evidence">
-          {evidence.map((line) => (
-            <li key={line} className="flex flex-wrap items-start gap-x-2 rounded bg-hover px-2 py-1">
-              <code className="min-w-0 flex-1 font-mono text-[13px] break-words whitespace-pre-wrap">
-                {line}
-              </code>
-              {inLog(line) && (
-                <button type="button" className={`${linkClass} text-[13px]`} onClick={() => onEvidence(line)}>
-                  Show in log
-                </button>
-              )}
-            </li>
-          ))}
-        </ul>
-      )}
-    </>
   );
 }
 

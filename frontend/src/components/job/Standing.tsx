@@ -87,7 +87,7 @@ export function Standing({ job, stale }: { job: Job; stale: boolean }) {
 export function Waiting({ job, last, actions }: { job: Job; last: Attempt | null; actions: JobActions }) {
   const now = useNow(500);
   const left = job.retry_at ? Math.max(0, Math.ceil((Date.parse(job.retry_at) - now) / 1000)) : null;
-  const changed = last?.decision ? changes(last.config ?? job.config, last.decision.patch) : [];
+  const changed = last?.decision ? changes(last.config ?? job.config, last.decision.patch ?? []) : [];
   return (
     <section
       aria-labelledby="waiting-title"

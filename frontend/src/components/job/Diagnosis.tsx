@@ -1,0 +1,75 @@
+// Why an attempt is thought to have failed: certainty, what it concerns, the lines that decided.
+
+import { Link } from "@tanstack/react-router";
+import type { Attempt, Job, PublicError } from "../../generated/api";
+import type { JobActions } from "../../hooks/useJobActions";
+import { CERTAIN, exitText } from "../../lib/failure";
+import { Button, linkClass } from "../ui";
+
+interface DiagnosisProps {
+  job: Job;
+  error: PublicError;
+  attempt: Attempt | null;
+  actions: JobActions;
+  onEvidence: (line: string) => void;
+  inLog: (line: string) => boolean;
+}
+
+export function Diagnosis({ job, error, attempt, actions, onEvidence, inLog }: DiagnosisProps) {
+  if (!attempt?.diagnosis) return <Refusal job={job} error={error} />;
+  const { confidence, entity, evidence } = attempt.diagnosis;
+  const ended = exitText(attempt.exit);
+  return (
+    <>
+      <p>
+        {confidence < CERTAIN ? "Likely: confidence" : "Confidence"} {Math.round(confidence * 100)} %, from
+        attempt {attempt.attempt}
+        {ended && `, ${ended}`}.
+      </p>
+      {entity && (
+        <p className="mt-1">
+          Concerns <code className="rounded bg-hover px-1 font-mono text-[13px] break-all">{entity}</code>
+        </p>
+      )}
+      {evidence.length > 0 && (
+        <ul className="mt-2 flex flex-col gap-1" aria-label="Evidence">
+          {evidence.map((line) => (
+            <li key={line} className="flex flex-wrap items-start gap-x-2 rounded bg-hover px-2 py-1">
+              <code className="min-w-0 flex-1 font-mono text-[13px] break-words whitespace-pre-wrap">
+                {line}
+              </code>
+              {inLog(line) && (
+                <button type="button" className={`${linkClass} text-[13px]`} onClick={() => onEvidence(line)}>
+                  Show in log
+                </button>
+              )}
+            </li>
+          ))}
+        </ul>
+      )}
+      <Button
+        small
+        look="ghost"
+        className="mt-2 -ml-2"
+        busy={actions.diagnose.isPending}
+        onClick={() => actions.diagnose.mutate(attempt.attempt)}
+        title="Judges the stored evidence again, with the rules of today"
+      >
+        Diagnose again
+      </Button>
+    </>
+  );
+}
+
+function Refusal({ job, error }: { job: Job; error: PublicError }) {
+  return (
+    <>
+      <p>Found by the checks that come before a training starts.</p>
+      {error.code.startsWith("DATASET_") && (
+        <Link to="/datasets/$datasetId" params={{ datasetId: job.dataset_id }} className={linkClass}>
+          Report of the data set {job.dataset_id}
+        </Link>
+      )}
+    </>
+  );
+}

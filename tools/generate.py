@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.core.error_messages import REGISTRY
+from app.schemas.failure import CONTRACTS
 from tools import pages, reference
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -76,6 +77,9 @@ def files() -> Iterator[tuple[Path, str]]:
     for code in REGISTRY:
         page = pages.FOLDER / f"{code}.md"
         yield page, pages.refreshed(code, page.read_text(encoding="utf-8"))
+    for name, model in CONTRACTS.items():
+        schema = json.dumps(model.model_json_schema(), indent=2, ensure_ascii=False)
+        yield ROOT / "docs" / "reference" / "schemas" / f"{name}.json", schema + "\n"
     for name, text in reference.tables():
         yield ROOT / "docs" / "reference" / f"{name}.md", text
 

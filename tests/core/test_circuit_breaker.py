@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import gc
 import random
 import threading
 from typing import Any
@@ -10,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
-from prometheus_client import REGISTRY, generate_latest
+from prometheus_client import REGISTRY
 
-from app.core import breakers, timing
+from app.core import timing
 from app.core.circuit_breaker import CircuitBreaker, Permit
 from app.core.errors import CircuitOpenError, NetworkError, ResourceNotFoundError, ServiceUnavailableError, ValidationError
 
@@ -303,21 +302,6 @@ def test_an_observers_mistake_is_counted_and_does_no_harm() -> None:
         subject.call(raiser(DOWN))
     assert subject.state == "OPEN"
     assert _metric("platform_errors_contained_total", component="breaker observer") == before + 1
-
-
-def test_breakers_of_one_name_are_both_known_and_forgotten_with_their_last_user() -> None:
-    one, two = CircuitBreaker(name="twin"), CircuitBreaker(name="twin")
-    CircuitBreaker()
-    assert [b for b in breakers.known_breakers() if b.name == "twin"] in ([one, two], [two, one])
-    assert b'platform_breaker_state{dependency="twin",state="CLOSED"} 2.0' in generate_latest()
-    del one, two
-    gc.collect()
-    assert [b for b in breakers.known_breakers() if b.name in ("twin", "")] == []
-
-
-def test_a_metric_label_is_a_names_first_word() -> None:
-    assert breakers.label_of("trainer http://10.0.0.1") == "trainer"
-    assert breakers.label_of("") == "unnamed"
 
 
 async def test_an_async_call_is_settled_when_it_ends(ticking: Clock) -> None:

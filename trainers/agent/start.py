@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx2
+
 from trainers.agent import fetch
-from trainers.agent.backend import Backend, BackendRefuses
+from trainers.agent.backend import Backend, BackendAway, BackendRefuses
 from trainers.agent.cgroup import Cgroups, Memory, NoCgroup
 from trainers.agent.evidence import NO_ROOM, read_json, tail
 from trainers.agent.frameworks import Framework
@@ -17,6 +19,7 @@ from trainers.agent.shim import CGROUP_PROCS, MEMORY_LIMIT
 
 START_SECONDS = 10.0
 LOOK_SECONDS = 0.005
+CUT_OFF_TRIES = 3
 
 
 class NotStarted(Exception):
@@ -65,6 +68,21 @@ async def _checkpoint(backend: Backend, spec: dict[str, Any], folder: Path) -> P
         raise NotStarted("CHECKPOINT_INVALID", str(error)) from error
     except BackendRefuses as error:
         raise NotStarted("CHECKPOINT_INVALID", f"the checkpoint could not be fetched: {error}") from error
+    except BackendAway as error:
+        if _always_cut_off(folder / "resume.cut", error):
+            raise NotStarted("CHECKPOINT_INVALID", f"the stored checkpoint is cut off: {error}") from error
+        raise
+
+
+def _always_cut_off(notes: Path, error: BackendAway) -> bool:
+    """Whether a download ends early for the third time after as many bytes: then it is what is stored that is too short."""
+    if not isinstance(error.__cause__, httpx2.RemoteProtocolError):
+        return False
+    line = f"{error}\n"
+    with notes.open("a+") as file:
+        file.write(line)
+        file.seek(0)
+        return file.readlines().count(line) >= CUT_OFF_TRIES
 
 
 def _could_not(error: OSError) -> NotStarted:

@@ -20,6 +20,7 @@ from app.services.datasets import DatasetService
 from app.services.idempotency import IdempotencyService
 from app.services.occurrences import Occurrences
 from app.services.reading import JobReader
+from app.services.rules import RuleService
 from app.services.training import TrainingService
 from app.services.updates import UpdateService
 from app.websocket.hub import Hub
@@ -43,6 +44,7 @@ class Platform:
     updates: UpdateService
     artifacts: ArtifactService
     agents: AgentService
+    rules: RuleService
     occurrences: Occurrences
     idempotency: IdempotencyService
     driver: LocalDriver
@@ -84,6 +86,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utcnow, rng: rando
         updates=updates,
         artifacts=ArtifactService(db, storage, settings, updates, clock),
         agents=AgentService(db, updates, trainer, driver.kick, alive_for, clock),
+        rules=RuleService(db, storage, clock),
         occurrences=Occurrences(db),
         idempotency=IdempotencyService(db, clock),
         driver=driver,

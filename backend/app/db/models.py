@@ -158,6 +158,24 @@ class SafeBatch(Base):
     updated_at: Mapped[datetime]
 
 
+class OperatorRule(Base):
+    """A rule of an operator for the diagnosis, who wrote it and what it has hit."""
+
+    __tablename__ = "operator_rules"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    label: Mapped[str] = mapped_column(String(120))
+    pattern: Mapped[str] = mapped_column(String(500))
+    code: Mapped[str | None] = mapped_column(String(63))
+    stop: Mapped[bool]
+    exclude_node: Mapped[bool]
+    created_by: Mapped[str] = mapped_column(String(120))
+    created_at: Mapped[datetime]
+    hits: Mapped[int] = mapped_column(default=0)
+    last_hit_at: Mapped[datetime | None]
+    last_hit_job: Mapped[str | None] = mapped_column(String(20))
+    last_hit_attempt: Mapped[int | None]
+
+
 class JobEvent(Base):
     """What happened to a job, numbered without gaps; the source of the live view."""
 

@@ -22,9 +22,10 @@ from app.diagnosis.ending import (
     preempted,
     silence,
 )
+from app.diagnosis.events import GENERAL, SPECIFIC
 from app.diagnosis.evidence import Diagnosis, Evidence
 from app.diagnosis.fingerprint import FINGERPRINT_VERSION, fingerprint
-from app.diagnosis.logs import GENERAL, PURE, SPECIFIC, Reading, read_log
+from app.diagnosis.logs import PURE, Reading, read_log
 from app.diagnosis.scan import window
 from app.diagnosis.text import TAIL_CHARACTERS, shortened
 from app.diagnosis.told import WORDLESS, claim, finding, first_rank, is_vague, tail_of, told

@@ -1,22 +1,23 @@
 """What a log says of a failure: which of its lines may be the cause, which follow from it, which were overcome."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 
+from app.diagnosis.events import GENERAL, PHYSICAL, VAGUE_PRIORITY, Event, best, exception_events
 from app.diagnosis.losses import diverged_line
-from app.diagnosis.signatures import Signature, compiled, entity_of, frames_fit, match_text, occurring, places
+from app.diagnosis.signatures import Signature, compiled, entity_of, occurring, places
 from app.diagnosis.text import Log, tone_of
-from app.diagnosis.tracebacks import Raised, is_exception, kind_of, read_tracebacks
+from app.diagnosis.tracebacks import Raised, is_exception, read_tracebacks
 
-PHYSICAL, SPECIFIC, GENERAL = 9, 8, 7
-"""Tens of a signature's priority."""
-CODE_PRIORITY, VAGUE_PRIORITY = 65, 45
 MOST_BLOCKS, MOST_ORPHANS = 300, 200
 BARS_BEFORE = 50
-VAGUE = frozenset({"RuntimeError", "Exception", "BaseException", "SystemExit", "Exit", "Error", "OSError", "IOError", ""})
+PROBES = frozenset(
+    {"FileNotFoundError", "ImportError", "ModuleNotFoundError", "KeyError", "AttributeError", "StopIteration", "IndexError"}
+)
+"""Exceptions that code provokes to find something out; what is raised while they are handled tells more."""
 PURE = frozenset({"NameError", "UnboundLocalError", "SyntaxError", "IndentationError", "TabError", "ImportError"})
 _PROGRESS = (
     r"(?i:\b(?:epoch|step|iter|iteration|batch|fold|round|it)s?\b[\s:=\[(#]{0,4}\d+(?:[\s:,/\]]|$))"
@@ -40,47 +41,6 @@ _ELASTIC = re.compile(
 _DISTRIBUTED = re.compile(
     rb"torch/distributed|torchrun|multiprocessing/spawn|\brank\W{0,2}\d|NCCL|[Gg]loo|mpirun|srun|local_rank"
 )
-
-
-@dataclass(slots=True)
-class Event:
-    """One thing that a log tells of a failure, at line `index` (of the log's lines)."""
-
-    code: str
-    priority: int
-    role: str
-    index: int
-    text: str
-    entity: str | None
-    rank: str | None = None
-    raised: Raised | None = None
-    scope: str = "exception"
-
-    @property
-    def tier(self) -> int:
-        """How telling: ten times higher counts more, whatever comes first."""
-        return self.priority // 10
-
-
-def exception_events(text: str, frames: str, index: int, raised: Raised | None = None) -> list[Event]:
-    """What the text of one exception means; without a signature of its own, a fault in code."""
-    found = [
-        Event(sign.code, sign.priority, sign.role, index, text, entity_of(sign.code, sign, text), raised=raised)
-        for sign in match_text(text)
-        if sign.role != "advice" and frames_fit(sign, frames)
-    ]
-    if not found:
-        kind = kind_of(text)
-        priority = VAGUE_PRIORITY if kind in VAGUE else CODE_PRIORITY
-        found = [Event("TRAINING_CODE_ERROR", priority, "root", index, text, None, raised=raised)]
-    for event in found:
-        event.rank = raised.rank if raised else None
-    return found
-
-
-def best(events: Iterable[Event]) -> Event | None:
-    """The most telling one, of equals the earlier."""
-    return min(events, key=lambda event: (-event.tier, event.index, -event.priority), default=None)
 
 
 @dataclass
@@ -141,8 +101,13 @@ class Reading:
         found: list[Event] = []
         for block in self.blocks[-MOST_BLOCKS:]:
             carried = block.role == "wrapper" and any(other.role == "plain" for other in block.chain)
-            if block.role != "noise" and block.complete and not carried:
-                found += exception_events(block.text, block.frames, block.head, block)
+            if block.role == "noise" or not block.complete or carried:
+                continue
+            events = exception_events(block.text, block.frames, block.head, block)
+            if block.handling and any(event.tier >= GENERAL and event.role == "root" for event in events):
+                probes = [other for other in block.chain if other.kind in PROBES and other.head < block.head]
+                found = [event for event in found if event.raised is None or event.raised not in probes]
+            found += events
         hidden = set(self._later_failures) if self.elastic else set()
         return found + [event for event in (*self._orphans(), *self._lines()) if event.index not in hidden]
 
@@ -296,10 +261,3 @@ _FAILED_IGNORED = re.compile(r"\b0 (?:failed|FAILED)\b|max_retries|fail_fast|if 
 def read_log(text: str) -> Reading:
     """Reads a log; total."""
     return Reading(Log(text))
-
-
-def chain_event(exceptions: Sequence[tuple[str, str]]) -> Event | None:
-    """The most telling exception of a chain given root first; texts are `Type: message`, with their frames."""
-    events = [event for place, (text, frames) in enumerate(exceptions) for event in exception_events(text, frames, place)]
-    roots = [event for event in events if event.role == "root"]
-    return best(roots) or best(events)

@@ -2,7 +2,7 @@
 
 import functools
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,6 +12,8 @@ import re2
 
 ROLES = ("root", "confirmation", "echo", "cascade", "advice")
 SCOPES = ("exception", "line", "always")
+DECIDES = 8
+"""Tens of a priority from which the first line of an exception decides."""
 MOST_HITS = 60
 """Places of one signature that are looked at: logs of many ranks repeat themselves."""
 AUTOMATON_BYTES = 512 * 1024 * 1024
@@ -109,7 +111,12 @@ def _named(pattern: str, text: bytes) -> str | None:
     if found is None:
         return None
     value = next((value for value in found.groups() if value), None)
-    return value.decode("utf-8", "replace").strip() if value else None
+    return _tidy(value) if value else None
+
+
+def _tidy(value: bytes) -> str:
+    """A name without the full stop of the sentence that it ends."""
+    return str(value.decode("utf-8", "replace")).strip().rstrip(".,;:")
 
 
 def entity_of(code: str, signature: Signature | None, text: str) -> str | None:
@@ -120,14 +127,23 @@ def entity_of(code: str, signature: Signature | None, text: str) -> str | None:
         named = found.groupdict() if found else {}
         value = next((value for value in named.values() if value), None)
         if value:
-            return str(value.decode("utf-8", "replace")).strip()
+            return _tidy(value)
     pattern = entity_patterns().get(code)
     return _named(pattern, raw) if pattern else None
 
 
-def match_text(text: str, scopes: Sequence[str] = SCOPES) -> list[Signature]:
-    """The signatures of the given scopes that occur in a short text."""
-    return [signature for signature in occurring(text.encode("utf-8", "replace")) if signature.scope in scopes]
+def match_text(text: str, frames: str = "") -> list[Signature]:
+    """The signatures of an exception's text, below these frames; its first line outweighs the ones after it."""
+    raw = text.encode("utf-8", "replace")
+    found = [sign for sign in occurring(raw) if frames_fit(sign, frames)]
+    head = raw.find(b"\n")
+    if head < 0 or len(found) < 2:
+        return found
+    first = [sign for sign in found if next(places(sign, raw), head) < head]
+    tier = max((sign.priority // 10 for sign in first if sign.role == "root"), default=0)
+    if tier < DECIDES:
+        return found
+    return [sign for sign in found if sign in first or sign.priority // 10 > tier]
 
 
 def frames_fit(signature: Signature, frames: str) -> bool:

@@ -5,19 +5,18 @@ from typing import Any
 
 from app.core.error_messages import REGISTRY
 from app.diagnosis.ending import CRASHES, Finding, ended
-from app.diagnosis.evidence import Evidence
-from app.diagnosis.logs import (
+from app.diagnosis.events import (
     CODE_PRIORITY,
     GENERAL,
     PHYSICAL,
     SPECIFIC,
     VAGUE_PRIORITY,
     Event,
-    Reading,
     chain_event,
     exception_events,
-    read_log,
 )
+from app.diagnosis.evidence import Evidence
+from app.diagnosis.logs import Reading, read_log
 from app.diagnosis.text import TAIL_CHARACTERS, shortened
 
 WORDLESS = frozenset({"UNKNOWN_FAILURE", "SYSTEM_ERROR", "TRAINING_CODE_ERROR", "TRAINER_CRASHED", "TRAINER_KILLED"})

@@ -54,6 +54,8 @@ class Raised:
     rank: str | None
     role: str = "plain"
     complete: bool = True
+    handling: bool = False
+    """Whether it was raised while the one before it in the chain was being handled, not because of it."""
     chain: "list[Raised]" = field(default_factory=list, repr=False)
 
 
@@ -144,6 +146,7 @@ class _Stream:
             ]
             if any(mark in line for line in between for mark in (*_LINKS, *_NESTED)):
                 block.chain = last.chain
+                block.handling = any(_LINKS[1] in line for line in between)
         block.chain = block.chain or []
         block.chain.append(block)
         found.append(block)

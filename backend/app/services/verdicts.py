@@ -1,21 +1,25 @@
 """How attempts and jobs end: evidence, diagnosis, history and decision in the caller's one transaction."""
 
 import random
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import PlatformError
 from app.core.logging import get_logger
 from app.core.metrics import training_job_failures
 from app.core.tracing import get_trace_id
-from app.db.models import Attempt, Job
+from app.db.models import Attempt, Job, OperatorRule
 from app.db.repositories import jobs
 from app.db.states import ATTEMPT_ACTIVE, ATTEMPT_STATES, JOB_STATES, transition
 from app.diagnosis.diagnose import diagnose
 from app.diagnosis.evidence import Diagnosis, Evidence
 from app.diagnosis.history import AttemptRecord
+from app.diagnosis.operator_rules import RuleHit, matches, ruled
 from app.diagnosis.recovery import Decision, Failure, decide
 from app.schemas.wire import Result
 from app.services.evidence import row_form
@@ -97,7 +101,11 @@ async def fail_attempt(
     """Ends an attempt as failed and does what the decision says: another attempt, or the end of the job."""
     past = [record_of(row) for row in await jobs.attempts_of(session, job.id) if row.number < attempt.number]
     config = {**attempt.config, "phase": phase_of(job, evidence)}
-    diagnosis = diagnose(Evidence.from_dict(evidence, config=config))
+    read = Evidence.from_dict(evidence, config=config)
+    rules = await rules_of(session)
+    hits = matches(rules, read)
+    diagnosis = ruled(diagnose(read, failed=True), hits)
+    note_hits(rules, hits, attempt, at)
     failure = Failure(
         diagnosis,
         epochs_of(attempt),
@@ -106,6 +114,7 @@ async def fail_attempt(
         resumed=attempt.resumed_from is not None,
     )
     history, decision = decide(failure, past, attempt.config, rng=rng)
+    decision = as_ruled(decision, hits)
     error = error_of(diagnosis, attempt.config)
     attempt.status = transition(ATTEMPT_STATES, attempt.status, "failed")
     attempt.finished_at = at
@@ -119,6 +128,30 @@ async def fail_attempt(
         await fail_job(session, job, error, at)
     else:
         _try_again(session, job, attempt, decision, at)
+
+
+async def rules_of(session: AsyncSession) -> Sequence[OperatorRule]:
+    """All rules of operators, in the order in which they are asked."""
+    return (await session.scalars(select(OperatorRule).order_by(OperatorRule.id))).all()
+
+
+def note_hits(rules: Sequence[OperatorRule], hits: Sequence[RuleHit], attempt: Attempt, at: datetime) -> None:
+    """Counts what rules have hit."""
+    rows = {row.id: row for row in rules}
+    for hit in hits:
+        row = rows[hit.rule.id]
+        row.hits += 1
+        row.last_hit_at, row.last_hit_job, row.last_hit_attempt = at, attempt.job_id, attempt.number
+
+
+def as_ruled(decision: Decision, hits: Sequence[RuleHit]) -> Decision:
+    """The decision as operators' rules have it: `stop` ends the job, `exclude_node` looks for another machine."""
+    stopping = next((hit.rule for hit in hits if hit.rule.stop), None)
+    if stopping is not None:
+        return Decision("fail", f"stopped by rule “{stopping.label}”")
+    if any(hit.rule.exclude_node for hit in hits):
+        return replace(decision, exclude_agent=True)
+    return decision
 
 
 def _try_again(session: AsyncSession, job: Job, attempt: Attempt, decision: Decision, at: datetime) -> None:

@@ -179,9 +179,27 @@ def upgrade() -> None:
     with op.batch_alter_table("job_events", schema=None) as batch_op:
         batch_op.create_index("ix_job_events_type", ["job_id", "type", "seq"], unique=False)
 
+    op.create_table(
+        "operator_rules",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("label", sa.String(length=120), nullable=False),
+        sa.Column("pattern", sa.String(length=500), nullable=False),
+        sa.Column("code", sa.String(length=63), nullable=True),
+        sa.Column("stop", sa.Boolean(), nullable=False),
+        sa.Column("exclude_node", sa.Boolean(), nullable=False),
+        sa.Column("created_by", sa.String(length=120), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("hits", sa.Integer(), nullable=False),
+        sa.Column("last_hit_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_hit_job", sa.String(length=20), nullable=True),
+        sa.Column("last_hit_attempt", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+
 
 def downgrade() -> None:
     """Takes the change back."""
+    op.drop_table("operator_rules")
     with op.batch_alter_table("job_events", schema=None) as batch_op:
         batch_op.drop_index("ix_job_events_type")
 

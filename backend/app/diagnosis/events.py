@@ -1,0 +1,60 @@
+"""What single exceptions mean: the events of which a log's reading is made."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from app.diagnosis.signatures import entity_of, match_text
+from app.diagnosis.tracebacks import Raised, kind_of
+
+PHYSICAL, SPECIFIC, GENERAL = 9, 8, 7
+"""Tens of a signature's priority."""
+CODE_PRIORITY, VAGUE_PRIORITY = 65, 45
+VAGUE = frozenset({"RuntimeError", "Exception", "BaseException", "SystemExit", "Exit", "Error", "OSError", "IOError", ""})
+
+
+@dataclass(slots=True)
+class Event:
+    """One thing that a log tells of a failure, at line `index` (of the log's lines)."""
+
+    code: str
+    priority: int
+    role: str
+    index: int
+    text: str
+    entity: str | None
+    rank: str | None = None
+    raised: Raised | None = None
+    scope: str = "exception"
+
+    @property
+    def tier(self) -> int:
+        """How telling: ten times higher counts more, whatever comes first."""
+        return self.priority // 10
+
+
+def exception_events(text: str, frames: str, index: int, raised: Raised | None = None) -> list[Event]:
+    """What the text of one exception means; without a signature of its own, a fault in code."""
+    found = [
+        Event(sign.code, sign.priority, sign.role, index, text, entity_of(sign.code, sign, text), raised=raised)
+        for sign in match_text(text, frames)
+        if sign.role != "advice"
+    ]
+    if not found:
+        kind = kind_of(text)
+        priority = VAGUE_PRIORITY if kind in VAGUE else CODE_PRIORITY
+        found = [Event("TRAINING_CODE_ERROR", priority, "root", index, text, None, raised=raised)]
+    for event in found:
+        event.rank = raised.rank if raised else None
+    return found
+
+
+def best(events: Iterable[Event]) -> Event | None:
+    """The most telling one, of equals the earlier."""
+    return min(events, key=lambda event: (-event.tier, event.index, -event.priority), default=None)
+
+
+def chain_event(exceptions: Sequence[tuple[str, str]]) -> Event | None:
+    """The most telling exception of a chain given root first; texts are `Type: message`, with their frames."""
+    events = [event for place, (text, frames) in enumerate(exceptions) for event in exception_events(text, frames, place)]
+    roots = [event for event in events if event.role == "root"]
+    return best(roots) or best(events)

@@ -87,6 +87,8 @@ def settings(tmp_path: Path) -> Settings:
         agent_secret=SECRET,
         database_url=None,
         storage_url=None,
+        anthropic_api_key=None,
+        openai_api_key=None,
         # Tests look again as soon as they can; the limit has tests of its own.
         rate_limit="1000000/minute",
     )

@@ -8,7 +8,7 @@ import os
 import secrets
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 GIB = 1024**3
@@ -50,6 +50,13 @@ class Settings(BaseSettings):
     metrics_token: str | None = None
     """Wanted as a bearer token by ``/metrics``; without it that page is open to whoever reaches the port."""
     cors_origins: list[str] = Field(default_factory=list)
+    anthropic_api_key: SecretStr | None = Field(default=None, validation_alias="ANTHROPIC_API_KEY")
+    """With this or the next key, failures are also explained in more words by a language model."""
+    anthropic_base_url: str | None = Field(default=None, validation_alias="ANTHROPIC_BASE_URL")
+    openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
+    openai_base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
+    llm_model: str | None = None
+    """Model that explains; default: a small one of the provider whose key is set."""
 
     @property
     def db_url(self) -> str:

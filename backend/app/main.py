@@ -33,6 +33,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     finally:
         await platform.driver.stop()
         await platform.datasets.stop()
+        await platform.explanations.stop()
         await platform.trainer.close()
         await platform.occurrences.stop()
         await platform.db.close()

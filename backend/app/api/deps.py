@@ -10,6 +10,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from app.api.auth import Guard
+from app.clients.llm import make_llm
 from app.clients.storage import Storage
 from app.clients.trainer import TrainerClient
 from app.config import Settings
@@ -17,6 +18,7 @@ from app.db.session import Database, utcnow
 from app.services.agents import AgentService
 from app.services.artifacts import ArtifactService
 from app.services.datasets import DatasetService
+from app.services.explain import ExplanationService
 from app.services.idempotency import IdempotencyService
 from app.services.occurrences import Occurrences
 from app.services.reading import JobReader
@@ -45,6 +47,7 @@ class Platform:
     artifacts: ArtifactService
     agents: AgentService
     rules: RuleService
+    explanations: ExplanationService
     occurrences: Occurrences
     idempotency: IdempotencyService
     driver: LocalDriver
@@ -87,6 +90,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utcnow, rng: rando
         artifacts=ArtifactService(db, storage, settings, updates, clock),
         agents=AgentService(db, updates, trainer, driver.kick, alive_for, clock),
         rules=RuleService(db, storage, clock),
+        explanations=ExplanationService(db, storage, make_llm(settings)),
         occurrences=Occurrences(db),
         idempotency=IdempotencyService(db, clock),
         driver=driver,

@@ -18,6 +18,7 @@ from app.schemas.answers import (
     JobView,
     LogPage,
 )
+from app.schemas.explanation import Explanation
 from app.schemas.training import JobCreated, RetryRequest, TrainingConfig, ValidationAnswer
 from app.schemas.wire import ArtifactNote, TrainingUpdate
 from app.services.idempotency import plain_key
@@ -136,6 +137,12 @@ async def stop_retrying_training_job(job_id: str, platform: PlatformDep) -> Answ
 async def list_attempts(job_id: str, platform: PlatformDep) -> Answer:
     """Every attempt with evidence, diagnosis, decision and wait."""
     return Answer(await platform.reader.attempts(job_id))
+
+
+@router.get("/{job_id}/explanation", dependencies=[UserDep], responses=shown(Explanation))
+async def explain_failure(job_id: str, platform: PlatformDep) -> Answer:
+    """Why the job failed; in a language model's words where a key is set and it answers, else in the catalogue's."""
+    return Answer(await platform.explanations.explanation(job_id))
 
 
 @router.get("/{job_id}/logs", dependencies=[UserDep], response_class=Response, responses=LOGS)

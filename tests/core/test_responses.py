@@ -259,6 +259,17 @@ def test_answers_are_counted_by_route_template() -> None:
     assert sockets._value.get() - before == 1
 
 
+def test_the_time_that_an_answer_took_is_noted_by_kind_of_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    from app.core.metrics import error_handling_latency
+
+    times = iter([10.0, 10.25])
+    monkeypatch.setattr(responses, "perf_counter", lambda: next(times))
+    noted = error_handling_latency.labels(error_type="permanent")
+    before = noted._sum.get()
+    WayOut().answer(SCOPE, PlatformError.from_code("CONFLICT"))
+    assert noted._sum.get() - before == 0.25
+
+
 class Recorder:
     """A WebSocket's other end that may be gone."""
 

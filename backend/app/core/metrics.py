@@ -16,7 +16,12 @@ training_job_failures = Counter(
     "training_job_failures_total", "Training job failures by error code", ["error_code", "framework"]
 )
 api_errors = Counter("api_errors_total", "API errors by status code and endpoint", ["status_code", "endpoint", "method"])
-error_handling_latency = Histogram("error_handling_seconds", "Time spent handling errors", ["error_type"])
+error_handling_latency = Histogram(
+    "error_handling_seconds",
+    "Time spent handling errors",
+    ["error_type"],
+    buckets=(0.00001, 0.00002, 0.00005, 0.0001, 0.0005, 0.001, 0.01, 0.1),
+)
 retries_total = Counter("platform_retries_total", "Calls tried again, by dependency and outcome", ["dependency", "outcome"])
 retry_budget_refusals_total = Counter(
     "platform_retry_budget_refusals_total", "Retries that the dependency's retry budget refused", ["dependency"]
@@ -46,6 +51,16 @@ def track_api_error(status: int, endpoint: str | None, method: str) -> None:
 @lru_cache(maxsize=4096)
 def _api_errors(status: int, endpoint: str, method: str) -> Counter:
     return api_errors.labels(status_code=str(status), endpoint=endpoint, method=method)
+
+
+def track_handling(error: PlatformError, seconds: float) -> None:
+    """Notes how long it took to make an error's answer, log line and counts."""
+    _handling(error.error_type._value_).observe(seconds)
+
+
+@lru_cache(maxsize=16)
+def _handling(kind: str) -> Histogram:
+    return error_handling_latency.labels(error_type=kind)
 
 
 def code_label(code: str) -> str:

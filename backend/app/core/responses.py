@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from math import ceil
-from time import time
+from time import perf_counter, time
 from typing import Any
 
 import orjson
@@ -25,7 +25,7 @@ from app.core.catch_all import CatchAll, base_of_problem, problem_base
 from app.core.errors import ErrorType, Fix, PlatformError
 from app.core.framework_errors import from_http, from_validation
 from app.core.logging import get_logger
-from app.core.metrics import contained, track_api_error, track_error
+from app.core.metrics import contained, track_api_error, track_error, track_handling
 from app.core.redact import is_public, public_params, public_pointer, public_text
 from app.core.tracing import TraceMiddleware, get_trace_id
 
@@ -200,10 +200,13 @@ class WayOut:
         self, scope: Scope, error: PlatformError, status: int | None = None, headers: Mapping[str, str] | None = None
     ) -> Response:
         """The answer to a request that failed; counted, logged where it is ours, told to the observers."""
+        began = perf_counter()
         body = public(error)
         status = status or error.http_status
         self._count(scope, error, body, status)
-        return _response(body, status, base_of_problem(scope), headers)
+        response = _response(body, status, base_of_problem(scope), headers)
+        track_handling(error, perf_counter() - began)
+        return response
 
     def note(self, scope: Scope, error: PlatformError) -> None:
         """Counts and logs an error that can no longer be answered."""

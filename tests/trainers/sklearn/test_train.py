@@ -77,7 +77,7 @@ async def test_a_broken_image_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("config", "code", "number"),
-    [({"model": "resnet50"}, "INVALID_MODEL", 11), ({"lr0": 1e300}, "TRAINING_DIVERGED", 10)],
+    [({"model": "resnet50"}, "INVALID_MODEL", 11), ({"model": "mlp-small", "lr0": 1e300}, "TRAINING_DIVERGED", 10)],
 )
 async def test_what_cannot_be_trained_is_told_with_its_code(
     tmp_path: Path, config: dict[str, Any], code: str, number: int

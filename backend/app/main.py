@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.types import Scope
 
 from app import __version__
 from app.api import agents, datasets, documents, errors, page, rules, system, training, weights
@@ -49,6 +50,8 @@ def create_app(settings: Settings | None = None, clock: Callable[[], datetime] =
         redirect_slashes=False,
         docs_url="/api/docs",
         openapi_url="/api/v1/openapi.json",
+        # The framework would export messages and stacks of exceptions as they are; ours are logged, once and redacted.
+        telemetry={"logs": False, "exclude": _carries_a_token},
     )
     platform = app.state.platform = build(settings, clock)
     way_out = responses.WayOut([platform.occurrences.note])
@@ -62,6 +65,11 @@ def create_app(settings: Settings | None = None, clock: Callable[[], datetime] =
         app, way_out=way_out, max_body_bytes=settings.max_body_bytes, between=_between(settings, platform, way_out)
     )
     return app
+
+
+def _carries_a_token(scope: Scope) -> bool:
+    """Whether a request has a token in its address, which must not get into a span."""
+    return b"token=" in scope.get("query_string", b"")
 
 
 def _between(settings: Settings, platform: Platform, way_out: responses.WayOut) -> list[tuple[Any, dict[str, Any]]]:

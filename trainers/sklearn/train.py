@@ -188,7 +188,7 @@ class Trainer:
         for step, rows in enumerate(batches(len(self.y), size, rng), 1):
             if step <= done:
                 continue
-            self.fit(self.x[rows], self.y[rows])
+            self.model.partial_fit(self.x[rows], self.y[rows], classes=self.labels)
             seen += len(rows)
             loss = self.loss(self.x[rows], self.y[rows])
             if not math.isfinite(loss):
@@ -200,20 +200,6 @@ class Trainer:
             if limit:
                 time.sleep(max(0.0, started + seen / limit - time.monotonic()))
         return loss
-
-    def fit(self, x: np.ndarray, y: np.ndarray) -> None:
-        """One step.
-
-        Raises:
-            FloatingPointError: the weights are no longer finite.
-        """
-        try:
-            self.model.partial_fit(x, y, classes=self.labels)
-        except ValueError as error:
-            if "overflow" not in str(error):
-                raise
-            # scikit-learn looks at its weights itself.
-            raise FloatingPointError(str(error)) from error
 
     def leave(self, epoch: int, step: int) -> None:
         """Leaves a checkpoint of this very step and ends.

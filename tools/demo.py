@@ -117,7 +117,7 @@ class Demo:
         self.vtp("datasets", "add", str(SAMPLES / "digits-classify.zip"), "--name", "digits", show=True)
         title("train, live")
         began = time.monotonic()
-        job = self.train("digits", epochs=8)
+        job = self.train("digits", 8)
         self.rows.append(("training", f"{time.monotonic() - began:.0f} s"))
         top1 = job["result"]["primary"]["value"]
         self.rows.append(("top-1 on the validation images", f"{top1:.4f}"))
@@ -160,14 +160,15 @@ class Demo:
         title("bring a data set with damaged files")
         self.vtp("datasets", "add", str(SAMPLES / "digits-broken.zip"), "--name", "digits-broken", show=True, expect=3)
         title("train on it all the same: refused before anything costs")
-        self.train("digits-broken", epochs=15, expect=3)
-        report = json.loads(self.vtp("--json", "datasets", "show", "digits-broken").stdout)
-        fix = next(fix for fix in report["fixes"] if fix["applicability"] == "safe")
+        self.train("digits-broken", 15, expect=3)
+        error = json.loads(self.vtp("--json", "datasets", "show", "digits-broken").stdout)["error"]
+        fix = next(fix for fix in error["fixes"] if fix["applicability"] == "safe")
         title(f"apply the offered fix: {fix['label']}")
         began = time.monotonic()
         fixed = self.train("digits-broken", 15, "--exclude-invalid")
-        self.rows.append((f"refused with {report['error']['code']}, fixed by", fix["label"]))
-        self.rows.append(("training with the fix", f"{time.monotonic() - began:.0f} s, {fixed['job_id']} {fixed['status']}"))
+        top1 = fixed["result"]["primary"]["value"]
+        self.rows.append((f"refused with {error['code']}, fixed by", fix["label"]))
+        self.rows.append(("training with the fix", f"{time.monotonic() - began:.0f} s, top-1 {top1:.4f}"))
 
     def stop(self) -> None:
         """Stops the platform and makes sure that nothing is left.

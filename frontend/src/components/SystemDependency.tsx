@@ -1,7 +1,9 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
 import type { Dependency } from "../generated/api";
 import { tell } from "../lib/tell";
 import { api } from "../services/api";
+import { Dialog } from "./Dialog";
 import { Button } from "./ui";
 
 const states: Record<string, { word: string; tone: string; means: string }> = {
@@ -46,6 +48,7 @@ function policy(item: Dependency): string {
 /** An integration: how it does, how calls to it are protected, and the switch of its breakers. */
 export function DependencyRow({ item }: { item: Dependency }) {
   const client = useQueryClient();
+  const [asking, setAsking] = useState(false);
   const done = { onSuccess: () => client.invalidateQueries({ queryKey: ["dependencies"] }), onError: tell };
   const isolate = useMutation({ mutationFn: () => api.isolate(item.name), ...done });
   const reset = useMutation({ mutationFn: () => api.reset(item.name), ...done });
@@ -69,7 +72,7 @@ export function DependencyRow({ item }: { item: Dependency }) {
         <Button
           small
           busy={isolate.isPending || reset.isPending}
-          onClick={() => (closed ? isolate.mutate() : reset.mutate())}
+          onClick={() => (closed ? setAsking(true) : reset.mutate())}
           title={
             closed
               ? "Refuses all calls until it is reset"
@@ -79,6 +82,23 @@ export function DependencyRow({ item }: { item: Dependency }) {
           {closed ? "Switch off" : "Reset"}
           <span className="sr-only"> {item.title}</span>
         </Button>
+      )}
+      {asking && (
+        <Dialog title={`Switch off ${item.title}?`} onClose={() => setAsking(false)}>
+          <p>All calls to it are refused until somebody resets it here. What needs it fails meanwhile.</p>
+          <div className="mt-4 flex justify-end gap-2">
+            <Button onClick={() => setAsking(false)}>Leave it on</Button>
+            <Button
+              look="danger"
+              onClick={() => {
+                setAsking(false);
+                isolate.mutate();
+              }}
+            >
+              Switch off
+            </Button>
+          </div>
+        </Dialog>
       )}
     </li>
   );

@@ -2,7 +2,7 @@
 
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import type { Fix, Framework, PatchStep, PublicError, TrainingConfig } from "../generated/api";
+import type { Fix, Framework, Job, PatchStep, PublicError, TrainingConfig } from "../generated/api";
 import {
   BLANK,
   type FormValues,
@@ -12,7 +12,7 @@ import {
   toConfig,
   withDefaults,
 } from "../lib/form";
-import { patched } from "../lib/job";
+import { patchBetween, patched } from "../lib/job";
 import { ApiError, api } from "../services/api";
 
 const KEPT = "vtp-new-training";
@@ -75,15 +75,20 @@ async function check(config: Partial<TrainingConfig>): Promise<Check> {
   }
 }
 
-export function useTrainingForm(
-  frameworks: Framework[],
-  start: FormValues,
-  keep: boolean,
-  touchedBefore: string[],
-) {
+interface Beginning {
+  values: FormValues;
+  /** Fields that the user, or the job it begins with, has set: the framework's values do not replace them. */
+  touched: string[];
+  /** The job whose configuration it begins with. */
+  from: Job | null;
+}
+
+export function useTrainingForm(frameworks: Framework[], start: Beginning) {
+  const keep = start.from === null;
+  const retryOf = start.from && ["failed", "cancelled"].includes(start.from.status) ? start.from : null;
   const client = useQueryClient();
-  const [touched, setTouched] = useState<ReadonlySet<string>>(() => new Set(touchedBefore));
-  const [values, setValues] = useState(start);
+  const [touched, setTouched] = useState<ReadonlySet<string>>(() => new Set(start.touched));
+  const [values, setValues] = useState(start.values);
   const framework = frameworks.find((item) => item.framework === values.framework);
 
   useEffect(() => {
@@ -135,6 +140,9 @@ export function useTrainingForm(
       const body = JSON.stringify(config);
       // The same training sent again after a lost answer is the same request; another one is not.
       if (key.current.body !== body) key.current = { body, key: newKey() };
+      // Tried again with changes, the new job is the old one's successor, and both say so.
+      if (retryOf)
+        return api.retry(retryOf.job_id, { patch: patchBetween(retryOf.config, config) }, key.current.key);
       return api.submit(config, key.current.key);
     },
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { job } from "../test-data";
-import { changes, differences, patched, share, silence, valueText } from "./job";
+import { changes, differences, patchBetween, patched, share, silence, valueText } from "./job";
 
 const { config } = job();
 
@@ -23,6 +23,27 @@ describe("changes of a configuration", () => {
     expect(patched({ settings: {} }, [{ op: "add", path: "/settings/a~1b~0c", value: 1 }])).toEqual({
       settings: { "a/b~c": 1 },
     });
+  });
+
+  it("makes a patch of two configurations that turns one into the other", () => {
+    const before = { ...config, weights_id: "bad", exclude_invalid_files: true };
+    const after = {
+      model: "mlp-small",
+      dataset_id: "digits",
+      framework: "sklearn",
+      epochs: 20,
+      batch_size: 32,
+      image_size: 16,
+      seed: 0,
+      device: "auto",
+    };
+    const patch = patchBetween(before, after);
+    expect(patch).toEqual([
+      { op: "add", path: "/epochs", value: 20 },
+      { op: "remove", path: "/exclude_invalid_files" },
+      { op: "remove", path: "/weights_id" },
+    ]);
+    expect(patched(before, patch)).toMatchObject(after);
   });
 
   it("compares nested settings key by key", () => {

@@ -111,6 +111,19 @@ export function differences(before: object, after: object, prefix = ""): Change[
   return found;
 }
 
+/** The patch that makes `after` of `before`, key by key; what is left open afterwards is removed. */
+export function patchBetween(before: object, after: object): PatchStep[] {
+  const old = new Map(Object.entries(before));
+  const wanted = new Map(Object.entries(after));
+  const set = [...wanted].filter(([key, value]) => JSON.stringify(old.get(key)) !== JSON.stringify(value));
+  const open = (value: unknown) => value === null || (isPlain(value) && Object.keys(value).length === 0);
+  const gone = [...old].filter(([key, value]) => !wanted.has(key) && value !== false && !open(value));
+  return [
+    ...set.map(([key, value]): PatchStep => ({ op: "add", path: `/${key}`, value })),
+    ...gone.map(([key]): PatchStep => ({ op: "remove", path: `/${key}` })),
+  ];
+}
+
 function isPlain(value: unknown): value is object {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -82,6 +82,7 @@ describe("the log", () => {
       1,
     );
     expect(locate(lines, "RuntimeError: shapes differ")).toBe(2);
+    expect(locate(lines, "the trainer says MODEL_DATA_MISMATCH: shapes differ")).toBe(2);
     expect(locate(lines, "ended by SIGKILL")).toBeNull();
     expect(locate(lines, "")).toBeNull();
   });

@@ -150,15 +150,28 @@ export function find(lines: readonly LogLine[], words: string): number[] {
   return found;
 }
 
+const TELLING = 10;
+const COMPARED = 60;
+const PREFIXES = 3;
+
+/** An evidence line, and what is left of it without what the diagnosis has put before it ("the trainer says X: …"). */
+function quotations(evidence: string): string[] {
+  const found = [evidence.trim()];
+  for (let count = 0; count < PREFIXES; count += 1) {
+    const last = found.at(-1) ?? "";
+    const colon = last.indexOf(": ");
+    if (colon < 0) break;
+    found.push(last.slice(colon + 2).trim());
+  }
+  return found.map((text) => text.slice(0, COMPARED)).filter((text) => text.length >= TELLING);
+}
+
 /** The line that an evidence line of the diagnosis was taken from, the last one that fits; null where it is not there. */
 export function locate(lines: readonly LogLine[], evidence: string): number | null {
-  const wanted = evidence
-    .replace(/^[\w ]{0,24}:\s*(?=\S)/, (prefix) => (/^(log|line)/i.test(prefix) ? "" : prefix))
-    .trim();
-  if (wanted.length < 8) return null;
-  for (let index = lines.length - 1; index >= 0; index -= 1) {
-    const text = lines[index]?.text.trim() ?? "";
-    if (text.length >= 8 && (text.includes(wanted) || wanted.includes(text))) return index;
+  for (const wanted of quotations(evidence)) {
+    for (let index = lines.length - 1; index >= 0; index -= 1) {
+      if (lines[index]?.text.includes(wanted)) return index;
+    }
   }
   return null;
 }

@@ -33,7 +33,7 @@ export function SystemPage() {
       </PageHead>
       {status.error && <RefetchBanner error={status.error} failedAt={status.errorUpdatedAt} />}
       <div className="grid gap-4 lg:grid-cols-2">
-        <Card id="agents" title="Agents" flush>
+        <Card id="agents" title="Agents" flush className="self-start">
           {status.data.agents.length ? (
             <div className="divide-y divide-line">
               {status.data.agents.map((agent) => (
@@ -58,8 +58,7 @@ function Health({ status }: { status: SystemStatus }) {
   const Icon = good ? CheckCircle2 : TriangleAlert;
   return (
     <span className={`flex items-center gap-1.5 font-medium ${good ? "text-good" : "text-warn"}`}>
-      <Icon aria-hidden className="size-5" />{" "}
-      {good ? "Everything works" : "No agent is there: trainings wait"}
+      <Icon aria-hidden className="size-5" /> {good ? "Ready to train" : "No agent is there: trainings wait"}
     </span>
   );
 }

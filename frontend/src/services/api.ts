@@ -153,8 +153,13 @@ export const api = {
   cancel: (id: string) => request<Job>("POST", `${jobPath(id)}/cancel`),
   runNow: (id: string) => request<Job>("POST", `${jobPath(id)}/run-now`),
   stopRetrying: (id: string) => request<Job>("POST", `${jobPath(id)}/stop-retrying`),
-  retry: (id: string, body: { fix_id?: string; patch?: PatchStep[] }) =>
-    request<{ job_id: string }>("POST", `${jobPath(id)}/retry`, body),
+  retry: (id: string, body: { fix_id?: string; patch?: PatchStep[] }, key?: string) =>
+    request<{ job_id: string }>(
+      "POST",
+      `${jobPath(id)}/retry`,
+      body,
+      key ? { "Idempotency-Key": key } : undefined,
+    ),
   submit: (config: Partial<TrainingConfig>, key: string) =>
     request<{ job_id: string }>("POST", "/training-jobs", config, {
       Prefer: "respond-async",

@@ -67,7 +67,7 @@ export function TrainingForm({ search, frameworks, datasets, job }: FormProps) {
     const wanted = job ? search.fix : search.dataset_fix;
     return startOf(job, fixes?.find((fix) => fix.id === wanted)?.patch ?? [], search.dataset, frameworks);
   });
-  const form = useTrainingForm(frameworks, start.values, job === null, start.touched);
+  const form = useTrainingForm(frameworks, start);
   const dataset = datasets.find((item) => item.dataset_id === form.values.dataset_id);
 
   const focus = (place: string) => {

@@ -96,7 +96,7 @@ def main() -> None:
         spread = max(columns[0]) - min(columns[0])
         apart = max(abs(statistics.mean(column) - statistics.mean(columns[0])) for column in columns[1:])
         print(
-            f"\nseeds of the unfailed trainings differ by {spread:.4f}, means of the repaired ones from theirs by {apart:.4f}"
+            f"\nunfailed trainings differ by {spread:.4f} between seeds, means of repaired ones from theirs by {apart:.4f}"
         )
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

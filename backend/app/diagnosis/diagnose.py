@@ -166,6 +166,9 @@ def _finding(evidence: Evidence, *, failed: bool) -> Finding | None:
     found = next((found for found in _explanations(evidence, reading) if found is not None), None)
     if found is None and (failed or not _succeeded(evidence)):
         found = _unexplained(evidence, reading, failed=failed)
+    if found is not None and found.line is not None and len(evidence.log) > TAIL_CHARACTERS:
+        before = len(evidence.log) - len(tail_of(evidence.log))
+        found = replace(found, line=found.line + evidence.log.count("\n", 0, before))
     if len(evidence.log) > TAIL_CHARACTERS and found is not None and found.confidence < ENOUGH:
         return _before_the_tail(evidence.log[:-TAIL_CHARACTERS]) or found
     return found

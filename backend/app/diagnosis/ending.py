@@ -22,7 +22,7 @@ CRASHES = frozenset({3, 4, 5, 6, 7, 8, 11})
 EXIT_CANCELLED, EXIT_PREEMPTED = 20, 21
 LOST_AFTER_S, HUNG_AFTER_S = 30.0, 600.0
 SHM_FULL = 0.95
-NOT_EXECUTABLE, NO_COMMAND = 126, 127
+TIMED_OUT, NOT_EXECUTABLE, NO_COMMAND = 124, 126, 127
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,7 @@ def silence(evidence: Evidence) -> Finding | None:
 BY_EXIT = {
     EXIT_CANCELLED: ("TRAINING_CANCELLED", 0.9, "exit code 20: cancelled"),
     EXIT_PREEMPTED: ("JOB_PREEMPTED", 0.9, "exit code 21: preempted, a checkpoint was written"),
+    TIMED_OUT: ("TRAINING_TIMEOUT", 0.75, "exit code 124: the command `timeout` ended it"),
     NOT_EXECUTABLE: ("FILE_PERMISSION_DENIED", 0.7, "exit code 126: the command could not be executed"),
     NO_COMMAND: ("DEPENDENCY_ERROR", 0.7, "exit code 127: the command was not found"),
 }

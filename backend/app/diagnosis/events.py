@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from app.diagnosis.signatures import entity_of, match_text
+from app.diagnosis.signatures import Signature, entity_of, file_in, match_text
 from app.diagnosis.tracebacks import Raised, kind_of
 
 PHYSICAL, SPECIFIC, GENERAL = 9, 8, 7
@@ -32,10 +32,14 @@ class Event:
         return self.priority // 10
 
 
+def _about(sign: Signature, text: str, frames: str) -> str | None:
+    return entity_of(sign.code, sign, text) or file_in(sign.code, text, frames)
+
+
 def exception_events(text: str, frames: str, index: int, raised: Raised | None = None) -> list[Event]:
     """What the text of one exception means; without a signature of its own, a fault in code."""
     found = [
-        Event(sign.code, sign.priority, sign.role, index, text, entity_of(sign.code, sign, text), raised=raised)
+        Event(sign.code, sign.priority, sign.role, index, text, _about(sign, text, frames), raised=raised)
         for sign in match_text(text, frames)
         if sign.role != "advice"
     ]

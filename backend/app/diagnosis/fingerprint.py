@@ -12,7 +12,9 @@ _STAMP = re.compile(
     r"^(?:\[rank\d+\]:? ?)?\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d[\d.,]*(?:Z|[+-]\d\d:?\d\d)?\]?[ -]*|^\[rank\d+\]:? ?"
 )
 _VARIABLE = re.compile(r"0x[0-9a-fA-F]+|'[^'\n]*'|\"[^\"\n]*\"|`[^`\n]*`|(?:[A-Za-z]:)?[\w.~-]*[/\\][^\s:,;)\]]+")
-_NUMBER = re.compile(r"(?<![A-Za-z])[-+]?\d[\d.,eE:%+-]*|\b[0-9a-f]{8,}(?:-[0-9a-f]+)*\b|\bnan\b|\binf\b")
+_NUMBER = re.compile(
+    r"\b(?=\w*\d)[0-9a-f]{8,}(?:-[0-9a-f]+)*\b|(?<![A-Za-z])[-+]?\d[\d.,eE:%+-]*(?: ?[KMGT]i?B\b)?|\bnan\b|\binf\b"
+)
 
 
 def normal(text: str) -> str:

@@ -178,15 +178,16 @@ class Reading:
         if event.rank is None and self._aftermath > after and self.distributed:
             return False
         later = self._progress(after + 1)
-        return any(self._works(after, index) for index in later if self.log.lines[index].rank == event.rank)
+        return any(self._works(event, index) for index in later if self.log.lines[index].rank == event.rank)
 
-    def _works(self, after: int, index: int) -> bool:
+    def _works(self, event: Event, index: int) -> bool:
         """Whether a line is new progress: a bar that is drawn again when it is closed is none."""
         bars = _BAR.findall(self.log.lines[index].text)
         if not bars:
             return True
-        before = self._progress(max(0, after - BARS_BEFORE), after + 1)
-        drawn = {bar for i in before for bar in _BAR.findall(self.log.lines[i].text)}
+        first = event.raised.start if event.raised else event.index
+        before = self.log.lines[max(0, first - BARS_BEFORE) : first + 1]
+        drawn = {bar for line in before for bar in _BAR.findall(line.text)}
         return bars[-1] not in drawn and (bool(drawn) or bars[-1][0] != "0")
 
     @property
@@ -211,9 +212,7 @@ class Reading:
         own = best(other for other in self._chain_events(block) if other.role == "root")
         if own is None or own.priority == VAGUE_PRIORITY or event.index > block.end:
             return False
-        if block.kind in PURE:
-            return event.scope != "exception" or event.raised is not None
-        return event.tier < PHYSICAL
+        return block.kind in PURE or event.tier < PHYSICAL
 
     @cached_property
     def root(self) -> Event | None:

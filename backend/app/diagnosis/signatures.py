@@ -1,6 +1,7 @@
 """The signatures, read from ``signatures.toml`` and matched in linear time: one automaton says which occur in a text."""
 
 import functools
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -130,6 +131,34 @@ def entity_of(code: str, signature: Signature | None, text: str) -> str | None:
             return _tidy(value)
     pattern = entity_patterns().get(code)
     return _named(pattern, raw) if pattern else None
+
+
+ABOUT_FILES = frozenset(
+    {
+        "DISK_FULL",
+        "CHECKPOINT_INVALID",
+        "DATASET_BROKEN",
+        "DATASET_NOT_FOUND",
+        "DATASET_INVALID_FORMAT",
+        "FILE_PERMISSION_DENIED",
+    }
+)
+_FILE = re.compile(
+    r"(?<![\w./-])((?:[\w.~-]*/)*[\w.-]+\.(?:pt|pth|ckpt|safetensors|h5|hdf5|keras|npy|npz|csv|tsv|jsonl?|ya?ml|jpe?g|png|bmp|tiff?"
+    r"|webp|gif|zip|tar|tgz|gz|pkl|bin|txt|log|parquet|tfrecords?|xml|idx|rec|mp4|dcm|db|arrow))(?![\w(])"
+)
+_SOURCE = re.compile(r"^ {4,}(.*)$", re.MULTILINE)
+
+
+def file_in(code: str, text: str, frames: str) -> str | None:
+    """The file that a failure about files is about: named by its text, else by the source lines that led to it."""
+    if code not in ABOUT_FILES:
+        return None
+    found = _FILE.search(text.partition(": ")[2])
+    if found is None:
+        quoted = (_FILE.search(line) for line in reversed(_SOURCE.findall(frames)) if "'" in line or '"' in line)
+        found = next((place for place in quoted if place is not None), None)
+    return found[1] if found is not None else None
 
 
 def match_text(text: str, frames: str = "") -> list[Signature]:

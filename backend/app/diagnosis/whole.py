@@ -9,7 +9,7 @@ from app.diagnosis.text import TAIL_CHARACTERS
 def diagnose_log(raw: bytes, exit_code: int | None = None) -> Diagnosis:
     """The verdict on a log of any length of which at most the exit code is known; its line counts in the whole log."""
     start = max(0, len(raw) - TAIL_CHARACTERS)
-    start = raw.rfind(b"\n", 0, start) + 1
+    start = raw.find(b"\n", start) + 1 if start else 0
     found = _part(raw, start, len(raw), exit_code)
     if start and found.code != "NONE" and found.confidence < ENOUGH:
         part = window(raw[:start])

@@ -185,6 +185,13 @@ class Hostile:
     __hash__ = None  # type: ignore[assignment]
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"), [(Hostile(), "Hostile"), ([Hostile()], "Hostile"), ({"b"}, "b"), ("  a\n b ", "a b")]
+)
+def test_a_value_that_cannot_tell_itself_is_named_by_its_kind(value: Any, shown: str) -> None:
+    assert format_error_message("CONFLICT", state=value)[0] == f"This is not possible in the present state ({shown})."
+
+
 ANYTHING = st.one_of(
     st.none(),
     st.booleans(),

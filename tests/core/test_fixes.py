@@ -37,6 +37,10 @@ def test_halving_the_batch_doubles_the_accumulation_where_it_is_known() -> None:
     assert [(step["path"], step["value"]) for step in fix.patch] == [("/batch_size", 16), ("/accumulate", 4)]
 
 
+def test_a_batch_that_no_configuration_takes_is_left_alone_at_once() -> None:
+    assert offered("CUDA_OOM", batch_size=10**18) == {}
+
+
 def test_a_batch_of_one_cannot_be_halved_and_images_may_be_smaller() -> None:
     found = offered("CUDA_OOM", batch_size=1, image_size=640)
     assert list(found) == ["smaller-images"]

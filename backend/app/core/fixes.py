@@ -76,7 +76,7 @@ def _halved(facts: Facts) -> list[Fix]:
     batch, accumulate = _number(facts, "batch_size"), _number(facts, "accumulate")
     if facts.get("phase") == "validating":
         return _halved_validation(_number(facts, "val_batch_size") or 2 * (batch or 0))
-    if batch is None or batch < 2:
+    if batch is None or not 2 <= batch <= LIMITS["/batch_size"][1]:
         return []
     half, pieces = _smaller_batch(int(batch))
     patch = [{"op": "add", "path": "/batch_size", "value": half}]

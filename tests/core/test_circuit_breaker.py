@@ -361,6 +361,21 @@ def test_a_thread_that_finds_it_open_and_then_closed_passes(ticking: Clock) -> N
     assert passed == [subject.window]
 
 
+def test_a_call_that_finds_the_time_over_but_the_breaker_opened_anew_is_refused() -> None:
+    subject = CircuitBreaker(1, 60, clock=lambda: 100)
+    told(subject, DOWN)
+    looks = iter([False, True])
+
+    def second_look() -> float:
+        if next(looks):
+            subject.isolate()
+        return 160
+
+    subject._clock = second_look
+    assert subject.try_acquire() is None
+    assert subject.isolated
+
+
 def test_time_is_the_contexts_where_no_clock_is_given() -> None:
     with timing.testing() as clock:
         subject = CircuitBreaker(1, 60)

@@ -96,6 +96,7 @@ class Answer:
         (Bearing(headers=[("a", "b", "c")]), {}),
         (Bearing(response={"ResponseMetadata": {"HTTPHeaders": {"X-Amz-Retry-After": "3"}}}), {"x-amz-retry-after": "3"}),
         (Bearing(response={}), {}),
+        (Bearing(response={"ResponseMetadata": "text"}), {}),
         (Bearing(trailing_metadata=lambda: (("grpc-retry-pushback-ms", "9"),)), {"grpc-retry-pushback-ms": "9"}),
         (Bearing(trailing_metadata=lambda: None), {}),
     ],

@@ -29,4 +29,3 @@ def test_the_search_ends_at_the_end_of_the_causes_and_at_its_depth() -> None:
     circle = ValueError()
     circle.__cause__ = circle
     assert not _retried_within(circle, 1)
-

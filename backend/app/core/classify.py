@@ -159,10 +159,11 @@ def _by_boto(error: BaseException) -> str | None:
     response = attribute(error, "response")
     if not isinstance(response, dict):
         return None
-    code = response.get("Error", {}).get("Code")
-    if code in rules.BY_BOTO:
+    told, metadata = response.get("Error"), response.get("ResponseMetadata")
+    code = told.get("Code") if isinstance(told, dict) else None
+    if isinstance(code, str) and code in rules.BY_BOTO:
         return rules.BY_BOTO[code]
-    return _of_status(response.get("ResponseMetadata", {}).get("HTTPStatusCode"), "storage_denied")
+    return _of_status(metadata.get("HTTPStatusCode") if isinstance(metadata, dict) else None, "storage_denied")
 
 
 def _by_llm(error: BaseException) -> str | None:

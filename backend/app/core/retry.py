@@ -9,7 +9,6 @@ breaker allow. In the end the original exception is raised, with the attempts no
 
 import asyncio
 import random
-from collections import deque
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -23,6 +22,7 @@ from app.core.foreign import said
 from app.core.logging import get_logger
 from app.core.metrics import retries_of
 from app.core.turns import Layer, Traffic, Turns
+from app.core.window import Window
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -62,8 +62,8 @@ class _Protected:
             error = TimeoutError()
         if self.breaker is not None:
             self.breaker.settle(ticket, error)
-        elif isinstance(ticket, deque):
-            ticket.append(error is None)
+        else:
+            cast("Window", ticket).append(error is None)
 
     def give_up(self, error: BaseException) -> None:
         """The end of a call: its last exception, or None where the policy bears the loss of it."""

@@ -11,7 +11,8 @@ def headers_of(error: BaseException) -> Mapping[str, str]:
     """The headers of the answer that an exception stands for, names in lower case."""
     response = attribute(error, "response")
     if isinstance(response, dict):
-        headers = response.get("ResponseMetadata", {}).get("HTTPHeaders")
+        metadata = response.get("ResponseMetadata")
+        headers = metadata.get("HTTPHeaders") if isinstance(metadata, dict) else None
     else:
         headers = attribute(response, "headers") or attribute(error, "headers")
     if headers is None and callable(attribute(error, "trailing_metadata")):

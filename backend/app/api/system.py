@@ -1,9 +1,9 @@
 """The backend itself: health, status, dependencies, metrics, session."""
 
 import shutil
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 from starlette.requests import HTTPConnection
@@ -17,7 +17,8 @@ from app.core.breakers import known_breakers, label_of
 from app.core.circuit_breaker import CircuitBreaker
 from app.core.errors import PlatformError
 from app.core.policies import POLICIES, Policy
-from app.schemas.system import Breakers, Dependencies, Health, Session, Status
+from app.schemas.system import Breakers, Dependencies, Health, Session, Status, Usage
+from app.services.usage import usage
 
 WORST_FIRST = ("ISOLATED", "OPEN", "HALF_OPEN", "CLOSED")
 router = APIRouter(prefix="/api/v1", tags=["system"])
@@ -52,6 +53,12 @@ async def status(platform: PlatformDep) -> Answer:
             "home": str(platform.settings.home),
         }
     )
+
+
+@router.get("/system/usage", dependencies=[UserDep], responses=shown(Usage))
+async def used(platform: PlatformDep, days: Annotated[int, Query(ge=1, le=366)] = 30) -> Answer:
+    """Compute time of the attempts that ended lately: by how they ended, and of the failed ones by whose fault it was."""
+    return Answer(await usage(platform.db, platform.training.clock(), days))
 
 
 @router.get("/system/dependencies", dependencies=[UserDep], responses=shown(Dependencies))

@@ -157,3 +157,36 @@ class Dependencies(BaseModel):
     """All integrations."""
 
     items: list[Dependency]
+
+
+class UsedByStatus(BaseModel):
+    """Compute time of attempts that ended in one way."""
+
+    status: Literal["succeeded", "failed", "cancelled"]
+    attempts: int
+    seconds: float
+
+
+class UsedByCauser(BaseModel):
+    """Compute time of attempts that failed through one causer."""
+
+    causer: Literal["user", "data", "platform", "hardware", "dependency", "unknown"]
+    attempts: int
+    seconds: float
+
+
+class UsedByCode(BaseModel):
+    """Compute time of attempts that failed with one code."""
+
+    code: str
+    attempts: int
+    seconds: float
+
+
+class Usage(BaseModel):
+    """Where compute time went in the last days: by how attempts ended, and of the failed ones by whose fault it was."""
+
+    days: int
+    by_status: list[UsedByStatus]
+    by_causer: list[UsedByCauser]
+    by_code: list[UsedByCode]

@@ -72,7 +72,7 @@ def test_a_resumed_training_goes_on_where_it_was(in_trainer: Run) -> None:
 def test_a_lower_rate_takes_effect_on_a_resumed_training(in_trainer: Run) -> None:
     (first, second, _), _ = in_trainer(RESUMED, lr0=0.0000714, settings={"optimizer": "auto"})
     ratios = [after / before for (_, before, *_), (_, after, *_) in zip(first[2:], second, strict=True)]
-    assert ratios == pytest.approx([0.1, 0.1], rel=0.02)
+    assert ratios == pytest.approx([0.1, 0.1], rel=0.05)
 
 
 def test_a_training_stopped_within_an_epoch_does_only_the_rest_of_it(in_trainer: Run) -> None:

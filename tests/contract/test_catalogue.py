@@ -86,9 +86,10 @@ def test_a_page_applies_only_fixes_that_its_code_offers(row: ErrorRow) -> None:
 
 
 def test_an_example_of_another_code_is_noticed() -> None:
-    page = page_of("CUDA_OOM").replace("CUDA_OOM", "DISK_FULL")
-    with pytest.raises(pages.PageError, match="diagnosed as"):
-        pages.refreshed("DISK_FULL", page.replace('"code": "DISK_FULL", ', ""))
+    page = "```log\ntorch.cuda.OutOfMemoryError: CUDA out of memory.\n```\n\n```json diagnosis\n{}\n```\n"
+    assert '"code": "CUDA_OOM"' in pages.refreshed("CUDA_OOM", page)
+    with pytest.raises(pages.PageError, match="diagnosed as CUDA_OOM"):
+        pages.refreshed("DISK_FULL", page)
 
 
 async def test_every_page_is_served_and_leads_nowhere_astray(anonymous: AsyncClient) -> None:

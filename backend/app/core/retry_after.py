@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 from app.core.foreign import attribute
 
@@ -12,7 +13,7 @@ def headers_of(error: BaseException) -> Mapping[str, str]:
     response = attribute(error, "response")
     if isinstance(response, dict):
         metadata = response.get("ResponseMetadata")
-        headers = metadata.get("HTTPHeaders") if isinstance(metadata, dict) else None
+        headers: Any = metadata.get("HTTPHeaders") if isinstance(metadata, dict) else None
     else:
         headers = attribute(response, "headers") or attribute(error, "headers")
     if headers is None and callable(attribute(error, "trailing_metadata")):

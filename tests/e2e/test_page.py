@@ -349,6 +349,28 @@ def test_without_the_backend_data_stays_under_a_banner_and_goes_on_afterwards(
     expect(page.get_by_role("row")).to_have_count(1 + len(epochs))
 
 
+def test_a_change_is_reviewed_in_the_form_and_keeps_the_lineage(page: Page, platform: Platform, client: Client) -> None:
+    job_id = client.start(dataset_id="digits-classify", epochs=500, seed=7)
+    client.post(f"/training-jobs/{job_id}/cancel", {})
+    eventually(lambda: client.status(job_id) in ("cancelled", "failed"), f"the end of {job_id}")
+    page.goto(f"{platform.address}/jobs/{job_id}")
+    page.get_by_role("button", name="Train again").click()
+    changes = page.get_by_role("region", name=f"Changes against {job_id}")
+    expect(changes).to_contain_text("Nothing is changed yet")
+    page.get_by_label("Epochs").fill("2")
+    page.get_by_label("Seed").fill("")
+    expect(changes).to_contain_text("epochs")
+    expect(changes).to_contain_text("was 500becomes 2")
+    expect(changes).to_contain_text("was 7becomes not set")
+    page.get_by_role("button", name="Start training").click()
+    page.wait_for_url("**/jobs/J-*")
+    expect(page.get_by_role("link", name=job_id)).to_be_visible()
+    successor = page.url.rsplit("/", 1)[1]
+    assert client.get(f"/training-jobs/{job_id}")["retried_as"] == successor
+    config = client.get(f"/training-jobs/{successor}")["config"]
+    assert (config["epochs"], config["seed"]) == (2, 0)
+
+
 def test_a_running_job_is_cancelled_after_a_question(page: Page, platform: Platform, client: Client) -> None:
     job_id = client.start(dataset_id="digits-classify", epochs=500, settings={"images_per_s_limit": 500})
     page.goto(f"{platform.address}/jobs/{job_id}")
@@ -395,11 +417,47 @@ def test_what_is_not_there_is_said_and_the_way_back_is_offered(page: Page, platf
     expect(page.get_by_text("There is no page at this address")).to_be_visible()
 
 
+def test_a_rule_is_tried_over_stored_failures_before_it_counts(page: Page, platform: Platform, client: Client) -> None:
+    job_id = client.start(dataset_id="digits-classify", epochs=50, settings={"images_per_s_limit": 1500})
+    os.kill(eventually(lambda: platform.training(job_id), "a training process"), signal.SIGKILL)
+    eventually(lambda: client.status(job_id) == "waiting", f"{job_id} waiting")
+    client.post(f"/training-jobs/{job_id}/cancel", {})
+    page.goto(f"{platform.address}/system")
+    expect(page.get_by_role("region", name="What the platform depends on")).to_contain_text("Trainer Service")
+    page.get_by_role("link", name="Rules of the diagnosis").click()
+    page.get_by_label("Pattern").fill("(unclosed")
+    page.get_by_label("Label").fill("machine is under repair")
+    trial = page.get_by_role("button", name="Try it over stored failures")
+    trial.click()
+    expect(page.locator("#field-pattern-error")).to_be_visible()
+    expect(page.locator("#field-code-error")).to_contain_text("would do nothing")
+    page.get_by_label("Pattern").fill("SIGKILL|exit")
+    page.get_by_label("Keep the job's next attempts off this machine").check()
+    trial.click()
+    expect(page.get_by_text("stored failures", exact=False).last).to_contain_text("stored failures")
+    page.get_by_role("button", name="Add the rule").click()
+    rules = page.get_by_role("region", name="Rules", exact=True)
+    expect(rules).to_contain_text("machine is under repair")
+    rules.get_by_role("button", name="Delete the rule machine is under repair").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(rules).to_contain_text("No rule yet")
+
+
 def pages_of(client: Client, broken: str) -> list[str]:
     """One address of each kind of page, with a job that succeeded and one that failed."""
     by_status = {job["status"]: job["job_id"] for job in client.get("/training-jobs")["items"]}
     jobs = [f"/jobs/{by_status[status]}" for status in ("succeeded", "failed")]
-    return ["/", *jobs, "/datasets", f"/datasets/{broken}", f"/new?dataset={broken}", "/system", "/login", "/nowhere"]
+    return [
+        "/",
+        *jobs,
+        "/datasets",
+        f"/datasets/{broken}",
+        f"/new?dataset={broken}",
+        "/system",
+        "/rules",
+        "/login",
+        "/nowhere",
+    ]
 
 
 def shown(page: Page, address: str) -> None:

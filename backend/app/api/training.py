@@ -21,6 +21,7 @@ from app.schemas.answers import (
 from app.schemas.explanation import Explanation
 from app.schemas.training import JobCreated, RetryRequest, TrainingConfig, ValidationAnswer
 from app.schemas.wire import ArtifactNote, TrainingUpdate
+from app.services.artifacts import note_of
 from app.services.idempotency import plain_key
 
 router = APIRouter(prefix="/api/v1/training-jobs", tags=["training jobs"])
@@ -217,7 +218,7 @@ async def put_artifact(
     x_artifact_epoch: Annotated[int | None, Header()] = None,
 ) -> Answer:
     """An agent's upload of a file of its attempt."""
-    note = ArtifactNote.model_validate(
+    note = note_of(
         {
             "name": name,
             "bytes": 0,

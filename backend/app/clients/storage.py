@@ -107,19 +107,20 @@ class Storage:
         scratch = f"uploads/{uuid.uuid4().hex}"
         stored = await self.put_stream(scratch, content)
         try:
-            await self._rename(scratch, blob_key(stored.sha256))
+            await self.rename(scratch, blob_key(stored.sha256))
         except PlatformError:
-            await self._discard(scratch)
+            await self.discard(scratch)
             raise
         return stored.sha256, stored.size
 
     @retry_s3()
-    async def _rename(self, key: str, new: str) -> None:
+    async def rename(self, key: str, new: str) -> None:
+        """Moves an object, in place of one that is there."""
         with storage_errors("rename", key):
             await obstore.rename_async(self._store, key, new, overwrite=True)
 
-    async def _discard(self, key: str) -> None:
-        """Removes what a failed operation left; a second failure is only logged, the first one counts."""
+    async def discard(self, key: str) -> None:
+        """Removes what nobody needs any more; a failure of that is only logged."""
         try:
             await self.delete(key)
         except PlatformError as error:

@@ -1,10 +1,12 @@
 """Files of jobs and weights of users, to and from the object store."""
 
 import re
-from collections.abc import AsyncIterator, Callable
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError as SchemaViolation
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -37,20 +39,32 @@ class ArtifactService:
         self.clock = clock
 
     async def store(self, job_id: str, attempt: int, note: ArtifactNote, content: AsyncIterator[bytes]) -> dict[str, Any]:
-        """Stores a file of an attempt; the same file again replaces it.
+        """Stores a file of an attempt; a new version replaces the old one when it is there as a whole.
 
         Raises:
             PlatformError: VALIDATION_FAILED where the content is not what its SHA-256 says, PAYLOAD_TOO_LARGE,
                 CONFLICT where the attempt has ended, STORAGE_ERROR.
         """
-        limited = _limited(content, self.settings.artifact_max_bytes)
-        stored = await self.storage.put_stream(_key(job_id, attempt, note.name), limited)
-        if stored.sha256 != note.sha256:
-            message = "the content does not have this SHA-256; send it again"
-            error = FieldError("#/X-Content-SHA256", "checksum", message)
-            raise PlatformError.from_code("VALIDATION_FAILED", {"field": "X-Content-SHA256"}, errors=[error])
-        told = note.model_dump() | {"bytes": stored.size}
-        await self.updates.note_artifact(job_id, attempt, told)
+        earlier = await self.db.read(lambda session: session.get(Artifact, (job_id, note.name, attempt)))
+        scratch = f"uploads/{uuid.uuid4().hex}"
+        stored = await self.storage.put_stream(scratch, _limited(content, self.settings.artifact_max_bytes))
+        key = _key(job_id, attempt, note.name, note.sha256)
+        made = [scratch]
+        try:
+            if stored.sha256 != note.sha256:
+                message = "the content does not have this SHA-256; send it again"
+                error = FieldError("#/X-Content-SHA256", "checksum", message)
+                raise PlatformError.from_code("VALIDATION_FAILED", {"field": "X-Content-SHA256"}, errors=[error])
+            await self.storage.rename(scratch, key)
+            made = [key] if earlier is None or earlier.sha256 != note.sha256 else []
+            told = note.model_dump() | {"bytes": stored.size}
+            await self.updates.note_artifact(job_id, attempt, told)
+        except PlatformError:
+            for left in made:
+                await self.storage.discard(left)
+            raise
+        if earlier is not None and earlier.sha256 != note.sha256:
+            await self.storage.discard(_key(job_id, attempt, note.name, earlier.sha256))
         return told
 
     async def open(self, job_id: str, name: str, attempt: int | None = None) -> tuple[Artifact, AsyncIterator[bytes]]:
@@ -72,16 +86,20 @@ class ArtifactService:
             return found
 
         artifact = await self.db.read(look)
-        return artifact, await self.storage.get_stream(_key(job_id, artifact.attempt, artifact.name))
+        key = _key(job_id, artifact.attempt, artifact.name, artifact.sha256)
+        return artifact, await self.storage.get_stream(key)
 
     async def add_weights(self, name: str, content: AsyncIterator[bytes]) -> dict[str, Any]:
         """Keeps weights that a user brings. They are never loaded here; the trainer loads them safely.
 
         Raises:
-            PlatformError: PAYLOAD_TOO_LARGE, STORAGE_ERROR.
+            PlatformError: VALIDATION_FAILED for an empty file, PAYLOAD_TOO_LARGE, STORAGE_ERROR.
         """
         sha256, size = await self.storage.put_blob(_limited(content, self.settings.weights_max_bytes))
-        slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "weights"
+        if size == 0:
+            empty = FieldError("#", "empty", "the file is empty")
+            raise PlatformError.from_code("VALIDATION_FAILED", {"count": 1}, errors=[empty])
+        slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60].strip("-") or "weights"
         row = Weights(id=f"{slug}-{sha256[:8]}", name=name, bytes=size, sha256=sha256, created_at=self.clock())
 
         async def tx(session: AsyncSession) -> None:
@@ -111,8 +129,22 @@ class ArtifactService:
         return row, await self.storage.get_blob(row.sha256)
 
 
-def _key(job_id: str, attempt: int, name: str) -> str:
-    return f"jobs/{job_id}/{attempt}/artifacts/{name}"
+def note_of(values: Mapping[str, Any]) -> ArtifactNote:
+    """What is told of a file, checked.
+
+    Raises:
+        PlatformError: VALIDATION_FAILED with every wrong field.
+    """
+    try:
+        return ArtifactNote.model_validate(values)
+    except SchemaViolation as error:
+        wrong = [FieldError(f"#/{problem['loc'][0]}", problem["type"], problem["msg"]) for problem in error.errors()]
+        raise PlatformError.from_code("VALIDATION_FAILED", {"count": len(wrong)}, errors=wrong, cause=error) from error
+
+
+def _key(job_id: str, attempt: int, name: str, sha256: str) -> str:
+    """Where a version of a file lies: a new one never overwrites the one that is in use."""
+    return f"jobs/{job_id}/{attempt}/artifacts/{name}/{sha256}"
 
 
 def _weights_view(row: Weights) -> dict[str, Any]:

@@ -75,6 +75,10 @@ def check_config(config: TrainingConfig, known: Mapping[str, Descriptor]) -> lis
     errors: list[PlatformError] = []
     if config.weights_id is None and model_of(descriptor, config.model) is None:
         errors.append(_model_error(config, descriptor))
+    if config.weights_id is not None and not descriptor.get("accepts_weights", True):
+        message = f"{config.framework} cannot start from weights"
+        field = FieldError("#/weights_id", "weights", message)
+        errors.append(PlatformError.from_code("INVALID_CONFIG", {"details": message}, errors=[field]))
     wrong = settings_errors(config, descriptor)
     if wrong:
         details = wrong[0].message if len(wrong) == 1 else f"{len(wrong)} settings are wrong"

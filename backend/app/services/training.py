@@ -40,8 +40,10 @@ class TrainingService:
         self.settings = settings
         self.clock = clock
 
-    async def create(self, config: TrainingConfig, idempotency_key: str | None = None) -> str:
+    async def create(self, config: TrainingConfig, idempotency_key: str | None = None, retry_of: str | None = None) -> str:
         """Stores a new job and returns its id; the same key with the same body returns the first job again.
+
+        `retry_of` is the job that it tries again; the two name each other.
 
         Raises:
             PlatformError: INVALID_MODEL, INVALID_CONFIG, QUOTA_EXCEEDED, VALIDATION_FAILED for a key used with another
@@ -55,6 +57,9 @@ class TrainingService:
             if errors:
                 raise errors[0] if len(errors) == 1 else _all_in_one(errors)
             job = await self._new_job(session, config, known, now)
+            if retry_of is not None:
+                (await jobs.get_job(session, retry_of, lock=True)).retried_as = job.id
+                job.retry_of = retry_of
             if idempotency_key is not None:
                 session.add(Idempotency(key=idempotency_key, request_hash=_digest(config), job_id=job.id, created_at=now))
             return job.id
@@ -180,15 +185,7 @@ class TrainingService:
         job = await self.db.read(lambda session: jobs.get_job(session, job_id))
         if job.status not in JOB_FINAL or job.status == "succeeded":
             raise PlatformError.from_code("CONFLICT", {"state": job.status, "wanted": "retry"})
-        config = _config_of(_patched(job, request))
-        new_id = await self.create(config)
-
-        async def link(session: AsyncSession) -> None:
-            (await jobs.get_job(session, job_id, lock=True)).retried_as = new_id
-            (await jobs.get_job(session, new_id, lock=True)).retry_of = job_id
-
-        await self.db.write(link)
-        return new_id
+        return await self.create(_config_of(_patched(job, request)), retry_of=job_id)
 
     async def run_now(self, job_id: str) -> None:
         """Ends the wait before the next attempt.

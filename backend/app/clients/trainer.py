@@ -8,6 +8,7 @@ from app.core.circuit_breaker import CircuitBreaker
 from app.core.errors import NetworkError, PlatformError, ServiceUnavailableError, TimeoutError
 from app.core.policies import TRAINER
 from app.core.retry import retry_trainer_service
+from app.core.retry_after import wait_asked
 from app.core.timing import within
 
 CONNECT_SECONDS = 2.0
@@ -72,8 +73,7 @@ class TrainerClient:
             raise NetworkError("trainer", error) from error
         code = response.status_code
         if code in (httpx2.codes.TOO_MANY_REQUESTS, httpx2.codes.SERVICE_UNAVAILABLE, httpx2.codes.BAD_GATEWAY):
-            after = response.headers.get("retry-after", "")
-            raise ServiceUnavailableError("trainer", int(after) if after.isdecimal() else None)
+            raise ServiceUnavailableError("trainer", wait_asked(response.headers))
         if code >= httpx2.codes.INTERNAL_SERVER_ERROR:
             raise NetworkError("trainer", RuntimeError(f"answered {code}"))
         if code in (httpx2.codes.CONFLICT, httpx2.codes.NOT_FOUND) or code < httpx2.codes.BAD_REQUEST:

@@ -349,6 +349,36 @@ def test_without_the_backend_data_stays_under_a_banner_and_goes_on_afterwards(
     expect(page.get_by_role("row")).to_have_count(1 + len(epochs))
 
 
+@pytest.mark.skipif(
+    not (ROOT / "trainers" / "ultralytics" / ".venv").is_dir(), reason="needs the Ultralytics trainer's environment"
+)
+def test_the_log_opens_at_the_evidence_and_every_line_has_an_address(page: Page, platform: Platform, client: Client) -> None:
+    upload = page.request.post(
+        f"{client.base}/weights?name=broken.pt", data=b"no weights", headers={"Content-Type": "application/octet-stream"}
+    )
+    broken_weights = {"framework": "ultralytics", "model": "yolo11n-cls", "weights_id": upload.json()["weights_id"]}
+    job_id = client.start(dataset_id="digits-classify", **broken_weights, image_size=64)
+    page.goto(f"{platform.address}/jobs/{job_id}")
+    expect(page.locator("h1 [data-status=failed]")).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text("cannot be loaded")
+    page.get_by_role("button", name="Show in log").first.click()
+    log = page.get_by_role("region", name="Lines of the log")
+    expect(log).to_be_focused()
+    line = int(page.url.rsplit("#L", 1)[1])
+    expect(log.locator(f"[data-line='{line}']")).to_be_in_viewport()
+    page.get_by_label("Search the log").fill("traceback")
+    expect(page.get_by_text("1 of ")).to_be_visible()
+    page.get_by_role("button", name="Problems only").click()
+    expect(log.locator("[data-line]").first).to_contain_text("error:")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+    assert "Traceback" in download.value.path().read_text()
+    other = page.context.new_page()
+    other.goto(f"{platform.address}/jobs/{job_id}#L2")
+    expect(other.locator("[data-line='2']")).to_be_in_viewport()
+    other.close()
+
+
 def test_a_change_is_reviewed_in_the_form_and_keeps_the_lineage(page: Page, platform: Platform, client: Client) -> None:
     job_id = client.start(dataset_id="digits-classify", epochs=500, seed=7)
     client.post(f"/training-jobs/{job_id}/cancel", {})

@@ -5,7 +5,8 @@ from typing import Any
 import httpx2
 
 from app.core.circuit_breaker import CircuitBreaker
-from app.core.errors import NetworkError, PlatformError, ServiceUnavailableError, TimeoutError
+from app.core.errors import NetworkError, PlatformError, ServiceUnavailableError
+from app.core.errors import TimeoutError as OperationTimeout
 from app.core.policies import TRAINER
 from app.core.retry import retry_trainer_service
 from app.core.retry_after import wait_asked
@@ -45,7 +46,7 @@ class TrainerClient:
         """
         try:
             response = await self._call(url, "POST", "/attempts", spec)
-        except (NetworkError, ServiceUnavailableError, TimeoutError) as error:
+        except (NetworkError, ServiceUnavailableError, OperationTimeout) as error:
             details = {"retry_after": error.retry_after} if error.retry_after else {}
             raise PlatformError.from_code("TRAINER_UNREACHABLE", details, cause=error) from error
         return response.status_code != httpx2.codes.CONFLICT
@@ -68,7 +69,7 @@ class TrainerClient:
             timeout = httpx2.Timeout(within(ANSWER_SECONDS), connect=within(CONNECT_SECONDS))
             response = await self._http.request(method, url.rstrip("/") + path, json=body, timeout=timeout)
         except httpx2.TimeoutException as error:
-            raise TimeoutError("trainer call", int(ANSWER_SECONDS)) from error
+            raise OperationTimeout("trainer call", int(ANSWER_SECONDS)) from error
         except httpx2.HTTPError as error:
             raise NetworkError("trainer", error) from error
         code = response.status_code

@@ -35,7 +35,7 @@ __all__ = ["FINGERPRINT_VERSION", "diagnose", "fingerprint"]
 
 SHOWN_LINES = 3
 ENOUGH = 0.7
-UNKNOWN = Finding("UNKNOWN_FAILURE", 0.4, ())
+UNKNOWN = Finding("UNKNOWN_FAILURE", 0.65, ())
 CASCADE_TIER = 6
 """Explanations up to here are ends of processes and lost connections, or faults in code that no signature knows."""
 BY_NAN = frozenset(
@@ -43,11 +43,13 @@ BY_NAN = frozenset(
 )
 """Failures that losses which are not finite lead to."""
 ELASTIC = {
-    9: ("TRAINER_KILLED", 0.88),
-    11: ("TRAINER_CRASHED", 0.9),
-    7: ("TRAINER_CRASHED", 0.9),
-    4: ("TRAINER_CRASHED", 0.9),
+    **dict.fromkeys((-4, -7, -8, -11), ("TRAINER_CRASHED", 0.92)),
+    -6: ("TRAINER_CRASHED", 0.88),
+    -9: ("TRAINER_KILLED", 0.9),
+    -15: ("TRAINER_KILLED", 0.8),
 }
+"""What the exit code of the rank that torchrun saw fail first means."""
+_ABORTED = re.compile(r"-6\b|SIGABRT|Aborted|terminate called|what\(\)")
 
 
 def _succeeded(evidence: Evidence) -> bool:
@@ -83,13 +85,26 @@ def _confirmed(reading: Reading, said: Finding | None) -> Finding | None:
     return replace(finding(event, reading), confidence=0.95 if event.priority >= 75 else 0.85)
 
 
+def _first_by_torchrun(reading: Reading) -> Finding | None:
+    """How the rank ended that torchrun saw fail first; a rank that aborted because it lost the others is not meant."""
+    if reading.elastic is None:
+        return None
+    rank, status = reading.elastic
+    if status not in ELASTIC and status <= 0:
+        return None
+    own = (event for event in reading.events if event.code == "DISTRIBUTED_COMM_ERROR" and event.rank in (rank, None))
+    if (status == -6 or status > 0) and next(own, None) is not None:
+        return None
+    # A rank that left with a code of its own and no word: a child whose trace is absent.
+    code, sure = ELASTIC.get(status, ("TRAINER_CRASHED", 0.75))
+    return Finding(code, sure, (f"rank {rank} failed first, exit code {status}",))
+
+
 def _process(evidence: Evidence, reading: Reading) -> Iterator[Finding | None]:
     """What is known only from how processes ended, the most telling first."""
     lost = reading.role("cascade")
     lost_others = lost is not None and lost.code == "DISTRIBUTED_COMM_ERROR"
-    if reading.elastic is not None and -reading.elastic[1] in ELASTIC:
-        code, sure = ELASTIC[-reading.elastic[1]]
-        yield Finding(code, sure, (f"rank {reading.elastic[0]} failed first, exit code {reading.elastic[1]}",))
+    yield _first_by_torchrun(reading)
     if evidence.signal is not None and not (evidence.signal == 6 and lost_others):
         echo = reading.role("echo")
         crash = echo if echo is not None and echo.code == "TRAINER_CRASHED" and evidence.signal in CRASHES else None
@@ -98,7 +113,7 @@ def _process(evidence: Evidence, reading: Reading) -> Iterator[Finding | None]:
             found = replace(finding(crash, reading), confidence=0.95)
         yield found
     echo = reading.role("echo")
-    if echo is not None and not (lost_others and echo.code == "TRAINER_CRASHED"):
+    if echo is not None and not (lost_others and _ABORTED.search(echo.text)):
         yield replace(finding(echo, reading), confidence=0.88)
     if lost is not None and lost_others:
         yield replace(finding(lost, reading), confidence=0.85)

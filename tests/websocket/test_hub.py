@@ -186,3 +186,28 @@ async def test_an_event_that_comes_between_the_last_look_and_the_wait_is_not_mis
     await committing
     assert [seq for seq in found if seq != "ready"] == list(range(1, 31))
     await stream.aclose()  # type: ignore[attr-defined]
+
+
+async def test_watchers_that_come_together_are_answered_by_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred pages that come back after a restart must not ask the database a hundred times."""
+    monkeypatch.setattr(hub_module, "REPLAY_BATCH", 10)
+    rows, hub = Rows(25), Hub()
+    begin = asyncio.Event()
+    whole = rows.read
+
+    async def slow(look: Any) -> Any:
+        await begin.wait()
+        return await whole(look)
+
+    monkeypatch.setattr(rows, "read", slow)
+    streams = [hub.stream(rows, "J-1", 0) for _ in range(100)]
+    taking = [asyncio.create_task(take(stream, 27)) for stream in streams]
+    await asyncio.sleep(0)
+    begin.set()
+    rows.commit(hub, 26)  # while all of them look
+    told = await asyncio.gather(*taking)
+    assert len(rows.asked) < 20
+    for one in told:
+        assert [seq for seq in one if seq != "ready"] == list(range(1, 27))
+    for stream in streams:
+        await stream.aclose()

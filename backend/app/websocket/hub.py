@@ -34,6 +34,7 @@ class _Channel:
         self.newest = 0
         self.news = asyncio.Event()
         self.watchers = 0
+        self.looks: dict[int, asyncio.Task[list[tuple[int, bytes]]]] = {}
 
     def add(self, event: JobEvent) -> None:
         """Takes an event in. `recent` has no gap: where commits are told out of order, it starts anew."""
@@ -50,6 +51,17 @@ class _Channel:
         if not self.recent or self.recent[0][0] > seq + 1:
             return None
         return list(islice(self.recent, seq + 1 - self.recent[0][0], None))
+
+    async def replay(self, db: Database, job_id: str, seq: int) -> list[tuple[int, bytes]]:
+        """Events after `seq` from the database; watchers that come together are answered by one look.
+
+        A look that began before a watcher came may lack what was committed since, but that is in this channel's memory.
+        """
+        look = self.looks.get(seq)
+        if look is None:
+            look = self.looks[seq] = asyncio.create_task(_stored(db, job_id, seq))
+            look.add_done_callback(lambda _: self.looks.pop(seq, None))
+        return await asyncio.shield(look)
 
 
 class Hub:
@@ -82,7 +94,8 @@ class Hub:
                 news = channel.news
                 batch = channel.after(seq) if ready else None
                 if batch is None:
-                    batch = await self._replay(db, job_id, seq)
+                    look = _stored if ready else channel.replay
+                    batch = await look(db, job_id, seq)
                 for seq, body in batch:
                     yield seq, body
                 if batch:
@@ -97,6 +110,7 @@ class Hub:
             if not channel.watchers:
                 self._channels.pop(job_id, None)
 
-    async def _replay(self, db: Database, job_id: str, seq: int) -> list[tuple[int, bytes]]:
-        events = await db.read(lambda session: jobs.events_since(session, job_id, seq, REPLAY_BATCH))
-        return [(event.seq, orjson.dumps(message(event))) for event in events]
+
+async def _stored(db: Database, job_id: str, seq: int) -> list[tuple[int, bytes]]:
+    events = await db.read(lambda session: jobs.events_since(session, job_id, seq, REPLAY_BATCH))
+    return [(event.seq, orjson.dumps(message(event))) for event in events]

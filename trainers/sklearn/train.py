@@ -181,7 +181,8 @@ class Trainer:
             Stopped: the training was asked to stop; a checkpoint of this step is left.
         """
         rng = np.random.default_rng([self.config["seed"], epoch])
-        size = int(self.config["batch_size"])
+        # Gradients cannot be gathered here: the pieces of a step are taken together, so that the steps stay the same.
+        size = int(self.config["batch_size"]) * int(self.config.get("accumulate") or 1)
         steps = math.ceil(len(self.y) / size)
         limit = self.config.get("settings", {}).get("images_per_s_limit")
         started, seen, loss = time.monotonic(), 0, math.nan

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.core.error_messages import REGISTRY
+from app.core.error_messages import REGISTRY, ErrorRow
 from app.core.errors import FieldError, PlatformError
 from app.core.fixes import fixes_for
 from app.core.responses import public
@@ -114,18 +114,28 @@ def refreshed(code: str, text: str) -> str:
     return _FENCE.sub(renew, text)
 
 
+def _group(row: ErrorRow) -> str:
+    """The part of the table of all codes that a code stands in."""
+    if row.code.startswith("DATASET_"):
+        return "Data sets"
+    if row.causer == "dependency" or row.code == "SYSTEM_ERROR":
+        return "The platform and what it depends on"
+    return "Trainings" if row.http is None or row.code.startswith("TRAINER_") else "Requests"
+
+
 def index() -> str:
-    """The table of all codes."""
+    """The table of all codes, in groups."""
     lines = [
         "# Failure codes",
         "",
         "Made by `make generate` from `backend/app/core/codes.toml`. A code is never renamed or reused.",
-        "",
-        "| code | what happened | type | severity | whose | reaction | HTTP |",
-        "|---|---|---|---|---|---|---|",
     ]
-    for row in REGISTRY.values():
-        link = f"[{row.code}]({row.code}.md)"
-        cells = (link, row.title, row.type, row.severity, row.causer, row.reaction, str(row.http or "–"))
-        lines.append(f"| {' | '.join(cells)} |")
+    for group in ("Trainings", "Data sets", "Requests", "The platform and what it depends on"):
+        head = ("code", "what happened", "type", "severity", "whose", "reaction", "HTTP")
+        lines += ["", f"## {group}", "", f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+        for row in REGISTRY.values():
+            if _group(row) == group:
+                link = f"[{row.code}]({row.code}.md)"
+                cells = (link, row.title, row.type, row.severity, row.causer, row.reaction, str(row.http or "–"))
+                lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, ""])

@@ -114,6 +114,32 @@ async def test_the_same_content_is_kept_once_under_its_digest(storage: Storage, 
     assert not await storage.exists("uploads")
 
 
+async def test_many_files_are_kept_by_their_contents(storage: Storage, tmp_path: Path) -> None:
+    contents = {hashlib.sha256(text).hexdigest(): text for text in (b"", b"one", os.urandom(MIB))}
+    files = []
+    for number, (digest, text) in enumerate(contents.items()):
+        (tmp_path / str(number)).write_bytes(text)
+        files.append((digest, tmp_path / str(number)))
+    for _ in range(2):
+        await storage.put_blob_files(files)
+    for _, path in files:
+        path.unlink()
+    for digest, text in contents.items():
+        assert await whole(await storage.get_blob(digest)) == text
+
+
+async def test_files_of_another_file_system_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    storage = Storage(f"file://{tmp_path / 'objects'}")
+    (tmp_path / "f").write_bytes(b"content")
+    await storage.put_blob_files([("ab" * 32, tmp_path / "f")])
+    assert await whole(await storage.get_blob("ab" * 32)) == b"content"
+    assert [path.name for path in (tmp_path / "objects").rglob("*") if path.is_file()] == ["ab" * 32]
+
+
 async def test_a_blob_that_is_there_is_not_sent_again(storage: Storage, tmp_path: Path) -> None:
     digest, _ = await storage.put_blob(stream(b"x"))
     await storage.put_blob_file(digest, tmp_path / "no such file")

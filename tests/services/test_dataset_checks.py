@@ -166,7 +166,7 @@ async def test_a_store_that_fails_while_files_are_kept_is_told_as_that(
         raise StorageError("put", "storage", "k", OSError("gone"))
 
     with monkeypatch.context() as patch:
-        patch.setattr(platform.storage, "put_blob_file", broken)
+        patch.setattr(platform.storage, "put_blob_files", broken)
         shown = await add_dataset(platform, "unkept", detection_zip())
     assert (shown["status"], shown["error"]["code"]) == ("failed", "STORAGE_ERROR")
     assert len(await objects(platform, "uploads")) == 1

@@ -1,12 +1,15 @@
 """Objects: a folder by default, S3 by address. What the storage library raises ends here."""
 
+import asyncio
 import hashlib
 import os
+import shutil
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ PART = 8 << 20
 PARTS_AT_ONCE = 2
 CONNECT_SECONDS, TIMEOUT_SECONDS = 5, 30
 STREAM_TRIES = 2
+AT_ONCE = 16
 DISK_FULL_TEXTS = ("no space left", "disk quota", "os error 28", "os error 122")
 logger = get_logger(__name__)
 
@@ -43,12 +47,14 @@ class Storage:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self._folder: Path | None = None
         if url == "memory:":
             self._store: Any = MemoryStore()
             self._streaming = self._store
         elif url.startswith("file:"):
             folder = Path(url.removeprefix("file://").removeprefix("file:"))
             folder.mkdir(parents=True, exist_ok=True)
+            self._folder = folder
             self._store = self._streaming = LocalStore(folder)
         else:
             # One layer retries: this module's methods. A stream cannot be sent twice, so there its parts are.
@@ -101,6 +107,16 @@ class Storage:
         if not await self._head(key):
             with storage_errors("put", key):
                 await obstore.put_async(self._store, key, path)
+
+    async def put_blob_files(self, files: Iterable[tuple[str, Path]]) -> None:
+        """Keeps many files, each under its content's SHA-256. They are not changed afterwards: a folder links to them."""
+        if self._folder is not None:
+            with storage_errors("put", "blobs"):
+                await asyncio.to_thread(_link_all, self._folder, list(files))
+            return
+        rest = iter(files)
+        while batch := list(islice(rest, AT_ONCE)):
+            await asyncio.gather(*(self.put_blob_file(sha256, path) for sha256, path in batch))
 
     async def put_blob(self, content: AsyncIterator[bytes]) -> tuple[str, int]:
         """Keeps a stream under its SHA-256; returns that and the size in bytes."""
@@ -195,6 +211,26 @@ def _remote(url: str, tries: int) -> Any:
         },
         retry_config={"max_retries": tries, "retry_timeout": timedelta(seconds=TIMEOUT_SECONDS)},
     )
+
+
+def _link_all(folder: Path, files: Sequence[tuple[str, Path]]) -> None:
+    made: set[Path] = set()
+    for sha256, path in files:
+        target = folder / blob_key(sha256)
+        if target.parent not in made:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            made.add(target.parent)
+        try:
+            target.hardlink_to(path)
+        except FileExistsError:
+            continue
+        except OSError:  # another file system, or one without links
+            part = target.with_name(f"{sha256}#{uuid.uuid4().hex}")
+            try:
+                shutil.copyfile(path, part)
+                part.replace(target)
+            finally:
+                part.unlink(missing_ok=True)
 
 
 def blob_key(sha256: str) -> str:

@@ -233,10 +233,13 @@ def _extract(
     source: zipfile.ZipFile, wanted: Sequence[Wanted], depth: int, folder: Path, limits: Limits, proceed: Proceed
 ) -> list[UnpackedFile]:
     total, found = 0, []
+    made: set[tuple[str, ...]] = set()
     for entry, path in wanted:
         proceed()
         target = folder.joinpath(*path.parts[depth:])
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if path.parts[:-1] not in made:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            made.add(path.parts[:-1])
         digest, size = hashlib.sha256(), 0
         with source.open(entry) as packed, target.open("xb") as file:
             while chunk := packed.read(CHUNK):

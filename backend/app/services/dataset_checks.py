@@ -4,11 +4,9 @@ import asyncio
 import shutil
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import orjson
 from sqlalchemy import select
@@ -26,12 +24,9 @@ from app.db.models import Dataset
 from app.db.session import Database
 from app.services.views import stored_error
 
-T = TypeVar("T")
 logger = get_logger(__name__)
 AT_ONCE = 1
 """Checks at the same time; each uses several threads and a scratch copy of the data set."""
-BLOBS_AT_ONCE = 16
-CHUNK = 1 << 20
 FIELDS = ("task", "format", "classes", "files", "bytes", "digest", "problems", "errors", "warnings", "excludable")
 
 
@@ -140,9 +135,8 @@ class DatasetChecks:
 
     async def _keep(self, dataset_id: str, found: Examined, folder: Path) -> None:
         """Stores files by their content, then manifest, report, the list of all problems, and thumbnails."""
-        contents = {sha256: path for path, (sha256, _) in found.manifest["files"].items()}
-        for batch in _batches(contents.items(), BLOBS_AT_ONCE):
-            await asyncio.gather(*(self.storage.put_blob_file(sha256, folder / path) for sha256, path in batch))
+        contents = {sha256: folder / path for path, (sha256, _) in found.manifest["files"].items()}
+        await self.storage.put_blob_files(contents.items())
         base = f"datasets/{dataset_id}"
         await self.storage.put_bytes(f"{base}/manifest.json", orjson.dumps(found.manifest))
         await self.storage.put_bytes(f"{base}/report.json", orjson.dumps(found.report))
@@ -172,12 +166,6 @@ class DatasetChecks:
         upload = await self.db.write(tx)
         if upload is not None:
             await self.storage.delete(upload)
-
-
-def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    rest = iter(items)
-    while batch := list(islice(rest, size)):
-        yield batch
 
 
 def _remove(archive: Path, folder: Path) -> None:

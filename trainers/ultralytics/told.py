@@ -59,7 +59,7 @@ class Told:
     def on_train_epoch_start(self, trainer: Any) -> None:
         """A new epoch."""
         self.step, self.epoch_open = getattr(trainer.train_loader, "done", 0), True
-        seed_epoch(trainer.args.seed, trainer.epoch)
+        seed_epoch(trainer.args.seed + rank(), trainer.epoch)
         self.reporter.phase("training")
 
     def on_train_batch_start(self, trainer: Any) -> None:

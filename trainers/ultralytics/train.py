@@ -135,15 +135,16 @@ def share_through_files(task: Assignment) -> None:
         torch.multiprocessing.set_sharing_strategy("file_system")
 
 
-def measure(task: Assignment, model: Any, given: dict[str, Any]) -> dict[str, Any]:
+def measure(task: Assignment, model: Any, plan: Plan, given: dict[str, Any]) -> dict[str, Any]:
     """All epochs were done before the last attempt ended: only the measuring is left."""
+    task.reporter.phase("validating")
     weights = task.work / "run" / "weights"
     weights.mkdir(parents=True, exist_ok=True)
     stored = preflight.load_weights(task.resume) if task.resume is not None else {}
     checkpoints.export(stored, weights / "best.pt", weights / "last.pt")
     best = type(model)(str(weights / "best.pt"), task=task.dataset["task"])
     found: dict[str, Any] = best.val(
-        data=given["data"], imgsz=given["imgsz"], batch=given["batch"], device=given["device"], project=str(task.work),
+        data=given["data"], imgsz=given["imgsz"], batch=plan.val_batch, device=given["device"], project=str(task.work),
         name="run", exist_ok=True,
     ).results_dict  # fmt: skip
     return found
@@ -160,7 +161,7 @@ def train(task: Assignment) -> None:
     workers = 0 if device == "cpu" else given["workers"]
     preflight.check(task, model.model, plan, edge=given["imgsz"], workers=workers, device=device)
     if task.resume is not None and task.resume_epoch >= task.config["epochs"]:
-        metrics, epochs = measure(task, model, given), task.resume_epoch
+        metrics, epochs = measure(task, model, plan, given), task.resume_epoch
     else:
         told = Told(task)
         told.attach(model)

@@ -75,11 +75,11 @@ def test_a_lower_rate_takes_effect_on_a_resumed_training(in_trainer: Run) -> Non
     assert ratios == pytest.approx([0.1, 0.1], rel=0.05)
 
 
-def test_a_training_stopped_within_an_epoch_does_only_the_rest_of_it(in_trainer: Run) -> None:
+def test_a_training_with_checkpoints_within_an_epoch_does_only_the_rest_of_it(in_trainer: Run) -> None:
     code = """
     import train
     from trainers.harness import Stopped
-    first = assignment("first", epochs=2, batch_size=8)
+    first = assignment("first", epochs=2, batch_size=8, settings={"checkpoint_every_steps": 2})
     first.stop._requested = False
     write = first.reporter.progress
     def progress(**told):
@@ -94,10 +94,12 @@ def test_a_training_stopped_within_an_epoch_does_only_the_rest_of_it(in_trainer:
     second = assignment("second", epochs=2, batch_size=8, resume=first.folder / last["path"], resume_epoch=last["epoch"])
     train.train(second)
     steps = [[event["epoch"], event["step"], event["steps"]] for event in events(second, "progress")]
+    tell(len(events(first, "checkpoint")))
     tell([last["epoch"], steps[0], steps[-1], [event["epoch"] for event in events(second, "epoch")]])
     """
-    stopped, (epoch, first, last, epochs) = in_trainer(code)
+    stopped, checkpoints, (epoch, first, last, epochs) = in_trainer(code)
     assert stopped == "stopped"
+    assert checkpoints >= 3, "two at their steps, one for the stop"
     assert epoch == 0
     assert first[0] == 1
     assert 6 <= first[1] <= 8

@@ -180,6 +180,11 @@ async def test_real_answers_are_as_described(
     for action in ("isolate", "reset"):
         await call("POST", f"/api/v1/system/dependencies/{{name}}/{action}", where={"name": "trainer"})
     await call("GET", "/api/v1/errors/{code}", where={"code": "CUDA_OOM"})
+    rule = {"label": "killed", "pattern": "out of luck", "code": "TRAINER_KILLED"}
+    await call("POST", "/api/v1/rules/dry-run", json=rule)
+    await call("POST", "/api/v1/rules", json=rule)
+    await call("GET", "/api/v1/rules")
+    await call("POST", f"{JOBS}/{{job_id}}/attempts/{{number}}/diagnose", where={"job_id": job_id, "number": 1})
     missing = (await client.get(f"{JOBS}/J-404")).json()["error"]["trace_id"]
     await call("GET", "/api/v1/errors/occurrences/{trace_id}", where={"trace_id": missing})
 

@@ -15,6 +15,7 @@ from app.diagnosis.ending import (
     CRASHES,
     SIGNALS,
     Finding,
+    at_work,
     ended,
     killed_by_supervisor,
     last_resort,
@@ -27,7 +28,7 @@ from app.diagnosis.evidence import Diagnosis, Evidence
 from app.diagnosis.fingerprint import FINGERPRINT_VERSION, fingerprint
 from app.diagnosis.logs import PURE, Reading, read_log
 from app.diagnosis.scan import window
-from app.diagnosis.text import TAIL_CHARACTERS, shortened
+from app.diagnosis.text import TAIL_CHARACTERS, shortened, tone_of
 from app.diagnosis.told import WORDLESS, claim, finding, first_rank, is_vague, tail_of, told
 from app.diagnosis.tracebacks import kind_of
 
@@ -103,6 +104,8 @@ def _first_by_torchrun(reading: Reading) -> Finding | None:
 def _process(evidence: Evidence, reading: Reading) -> Iterator[Finding | None]:
     """What is known only from how processes ended, the most telling first."""
     lost = reading.role("cascade")
+    if lost is not None and not _known_to_have_failed(evidence) and tone_of(lost.text) == "soft":
+        lost = None
     lost_others = lost is not None and lost.code == "DISTRIBUTED_COMM_ERROR"
     yield _first_by_torchrun(reading)
     if evidence.signal is not None and not (evidence.signal == 6 and lost_others):
@@ -127,6 +130,9 @@ def _explanations(evidence: Evidence, reading: Reading) -> Iterator[Finding | No
     if _succeeded(evidence):
         yield preempted(evidence)
         yield _after_success(reading)
+        return
+    if at_work(evidence) and not (evidence.error or evidence.exceptions or evidence.ranks):
+        yield preempted(evidence)
         return
     yield claim(evidence)
     said = told(evidence, reading)
@@ -159,10 +165,15 @@ def _after_success(reading: Reading) -> Finding | None:
     return finding(stopped, reading) if stopped is not None else _lost_losses(reading, None)
 
 
+def _known_to_have_failed(evidence: Evidence) -> bool:
+    told_by_itself = bool(evidence.error or evidence.exceptions or evidence.ranks)
+    return told_by_itself or evidence.exit_code not in (None, 0) or evidence.signal is not None
+
+
 def _unexplained(evidence: Evidence, reading: Reading, *, failed: bool) -> Finding | None:
     """Where nothing explains: whether anything failed at all."""
     alive = evidence.heartbeat_age_s is not None
-    known = failed or evidence.exit_code not in (None, 0) or bool(evidence.error or evidence.exceptions or evidence.ranks)
+    known = failed or _known_to_have_failed(evidence)
     words = reading.failed_by_its_own_words
     if words is not None and (known or evidence.exit_code is None):
         line = reading.log.lines[words]

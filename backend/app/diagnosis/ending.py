@@ -90,6 +90,13 @@ BY_EXIT = {
 BY_SIGNAL = {1: ("TRAINING_CANCELLED", 0.9), 2: ("TRAINING_CANCELLED", 0.9), 24: ("TRAINING_TIMEOUT", 0.8)}
 
 
+def at_work(evidence: Evidence) -> bool:
+    """Whether the process still runs and has just finished a step: whatever its log says did not stop it."""
+    running = evidence.exit_code is None and evidence.signal is None and not evidence.killed_by
+    fresh = evidence.heartbeat_age_s is not None and evidence.heartbeat_age_s <= LOST_AFTER_S
+    return running and fresh and evidence.step_age_s is not None and evidence.step_age_s <= LOST_AFTER_S
+
+
 def last_resort(evidence: Evidence) -> Finding | None:
     """What the exit alone tells, when nothing else does."""
     signal, code = evidence.signal, evidence.exit_code

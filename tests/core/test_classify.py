@@ -129,6 +129,11 @@ def test_a_method_called_code_that_is_not_grpcs_does_no_harm() -> None:
         (Bearing(response={"Error": "text", "ResponseMetadata": None}), "unknown"),
         (Bearing(response={"Error": {"Code": ["odd"]}}), "unknown"),
         (Bearing(response={"Error": {"Code": "Odd"}, "ResponseMetadata": {"HTTPStatusCode": 403}}), "storage_denied"),
+        (Bearing(response={"Error": {"Code": "SlowDown"}}), "limited"),
+        (Bearing(get_http_status_code=lambda: 404), "missing"),
+        (Bearing(get_http_status_code=lambda: 1 / 0), "unknown"),
+        (foreign("urllib.error.HTTPError", code=503), "busy"),
+        (Bearing(code=503), "unknown"),
         (Bearing(sqlstate="40001"), "database_contended"),
         (Bearing(pgcode="ZZ999"), "database"),
         (Bearing(sqlite_errorcode=5 | (1 << 8)), "database_contended"),
@@ -157,6 +162,19 @@ def test_a_language_models_error_without_words_or_status_is_a_refusal() -> None:
         verdict = classify(foreign("anthropic.APIError", body=body))
         assert verdict.code == "SYSTEM_ERROR"
         assert classify(foreign("anthropic.AnthropicError", body=body)) == VERDICTS["llm"]
+
+
+def test_a_language_models_error_is_judged_by_its_word_before_its_status() -> None:
+    body = {"error": {"type": "insufficient_quota"}}
+    verdict = classify(foreign("openai.RateLimitError", body=body, status_code=429))
+    assert (verdict.code, verdict.retryable, verdict.counts) == ("LLM_UNAVAILABLE", False, "neutral")
+
+
+def test_an_answer_that_is_no_http_is_no_refusal() -> None:
+    error = foreign("aiohttp.ClientResponseError", status=400)
+    assert classify(error) == VERDICTS["refused"]
+    error.__cause__ = foreign("aiohttp.http_exceptions.BadStatusLine")
+    assert classify(error) == VERDICTS["network"]
 
 
 def test_an_unlisted_exception_is_judged_by_its_cause() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from app.core import classify_classes as classes
 from app.core import classify_rules as rules
 from app.core.errors import CircuitOpenError, DatabaseError, ErrorType, PlatformError, StorageError
-from app.core.foreign import attribute, said
+from app.core.foreign import attribute, said, told_by
 from app.core.retry_after import headers_of, seconds_of, wait_asked
 
 DEEPEST = 6
@@ -197,23 +197,14 @@ def _by_status(error: BaseException) -> str | None:
     candidates += [attribute(error, "status_code"), attribute(error, "status")]
     if _package(error) == "urllib":
         candidates.append(attribute(error, "code"))
-    getter = attribute(error, "get_http_status_code")
-    if callable(getter):
-        candidates.append(getter())
+    candidates.append(told_by(error, "get_http_status_code"))
     refused = "tracker" if _package(error) == "mlflow" else "refused"
     return next((name for name in (_of_status(status, refused) for status in candidates) if name), None)
 
 
 def _by_grpc(error: BaseException) -> str | None:
     """By the gRPC status: grpc's ``code()``, Temporal's ``status``."""
-    getter = attribute(error, "code")
-    if callable(getter):
-        try:
-            status = getter()
-        except Exception:  # noqa: BLE001 - a method of that name need not be gRPC's
-            return None
-    else:
-        status = attribute(error, "status")
+    status = told_by(error, "code") or attribute(error, "status")
     name = rules.BY_GRPC.get(str(attribute(status, "name")))
     # Temporal's client calls its own time-out a cancellation.
     return "timeout" if name == "cancelled" and "timeout" in str(error).lower() else name

@@ -11,6 +11,17 @@ def attribute(error: object, name: str) -> Any:
         return None
 
 
+def told_by(error: object, name: str) -> Any:
+    """What a method without arguments returns; None where there is none of that name, or it raises."""
+    method = attribute(error, name)
+    if not callable(method):
+        return None
+    try:
+        return method()
+    except Exception:  # noqa: BLE001 - a method of that name need not be the one that is meant
+        return None
+
+
 def said(error: BaseException) -> str:
     """The text of an exception; of one that cannot tell it, the name of its class."""
     try:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from app.core.foreign import attribute
+from app.core.foreign import attribute, told_by
 
 
 def headers_of(error: BaseException) -> Mapping[str, str]:
@@ -16,8 +16,8 @@ def headers_of(error: BaseException) -> Mapping[str, str]:
         headers: Any = metadata.get("HTTPHeaders") if isinstance(metadata, dict) else None
     else:
         headers = attribute(response, "headers") or attribute(error, "headers")
-    if headers is None and callable(attribute(error, "trailing_metadata")):
-        headers = attribute(error, "trailing_metadata")()
+    if headers is None:
+        headers = told_by(error, "trailing_metadata")
     try:
         pairs = headers.items() if hasattr(headers, "items") else headers or ()
         return {str(key).lower(): str(value) for key, value in pairs}

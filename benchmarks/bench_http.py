@@ -4,7 +4,8 @@
     python benchmarks/bench_http.py --tiny   a few calls of everything, to see that it runs
 
 Goals: an error answer at most ×1.05 of a plain JSON route, at most ×1.25 with its trace id. The plain route answers two
-fields with FastAPI's own defaults; since an error has fifteen, a plain route with an error's body is shown beside it.
+fields, written as FastAPI's tutorial does; beside it stand the same with a return type, by which FastAPI is faster, and a
+route that answers the fifteen fields of an error.
 Over the wire the same applications are asked by wrk, where it is installed.
 """
 
@@ -122,19 +123,19 @@ def over_the_wire(seconds: float) -> dict[str, float]:
 
 def show(measured: dict[str, tuple[float, float]]) -> None:
     """The first table."""
-    print(f"{'in process, ASGI':26}{'µs':>8}{'ratio':>8}   goal")
+    print(f"{'in process, ASGI':27}{'µs':>8}{'ratio':>8}   goal")
     for name, (micros, ratio) in measured.items():
         goal = GOALS.get(name)
         told = "" if goal is None else f"   ≤ ×{goal:g}: {'reached' if ratio <= goal else 'missed'}"
-        print(f"{name:26}{micros:8.1f}{f'×{ratio:.2f}':>8}{told}")
+        print(f"{name:27}{micros:8.1f}{f'×{ratio:.2f}':>8}{told}")
     print()
 
 
 def show_wire(rates: dict[str, float]) -> None:
     """The second table."""
-    print(f"{'uvicorn, wrk, 16 clients':26}{'req/s':>8}{'ratio':>8}")
+    print(f"{'uvicorn, wrk, 16 clients':27}{'req/s':>8}{'ratio':>8}")
     for name, rate in rates.items():
-        print(f"{name:26}{rate:8.0f}{f'×{rates[BASE] / rate:.2f}':>8}")
+        print(f"{name:27}{rate:8.0f}{f'×{rates[BASE] / rate:.2f}':>8}")
 
 
 def main() -> None:

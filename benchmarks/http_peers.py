@@ -25,11 +25,22 @@ def missing_job() -> PlatformError:
 
 
 def plain() -> FastAPI:
-    """A plain JSON route: what all others are compared with."""
+    """A plain JSON route as FastAPI's tutorial writes it: what all others are compared with."""
     app = FastAPI()
 
     @app.get("/")
-    async def route() -> Any:
+    async def route():  # type: ignore[no-untyped-def]
+        return {"job_id": f"J-{next(_numbers)}", "status": "running"}
+
+    return app
+
+
+def plain_and_typed() -> FastAPI:
+    """The same with a return type, by which FastAPI serialises faster."""
+    app = FastAPI()
+
+    @app.get("/")
+    async def route() -> dict[str, str]:
         return {"job_id": f"J-{next(_numbers)}", "status": "running"}
 
     return app
@@ -40,7 +51,7 @@ def plain_of_the_same_size() -> FastAPI:
     app, body = FastAPI(), {"error": responses.public(missing_job())}
 
     @app.get("/")
-    async def route() -> Any:
+    async def route():  # type: ignore[no-untyped-def]
         return body
 
     return app
@@ -145,6 +156,7 @@ def base_http_middleware() -> FastAPI:
 
 APPLICATIONS: dict[str, Callable[[], FastAPI]] = {
     "plain JSON route": plain,
+    "plain, with a return type": plain_and_typed,
     "plain, an error's body": plain_of_the_same_size,
     "vtp error": lambda: ours(trace=False),
     "vtp error, trace id": lambda: ours(trace=True),

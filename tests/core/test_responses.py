@@ -88,6 +88,21 @@ def test_the_public_form_is_total_for_errors_that_are_made_by_hand(
     assert set(json.loads(orjson.dumps(public(error)))) == set(public(error))
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    code=st.sampled_from(sorted(REGISTRY)),
+    values=st.lists(st.text() | st.integers(-(2**63), 2**63 - 1) | st.floats(), min_size=8, max_size=8),
+)
+def test_the_texts_are_the_same_whether_or_not_somebody_read_them_before(code: str, values: list[Any]) -> None:
+    details = dict(zip(REGISTRY[code].params, values, strict=False))
+    details.pop("retry_after", None)
+    read, unread = PlatformError.from_code(code, details), PlatformError.from_code(code, details)
+    assert str(read)
+    assert read.has_own_texts
+    assert not unread.has_own_texts
+    assert public(read, at="t", trace_id=TRACE) == public(unread, at="t", trace_id=TRACE)
+
+
 @pytest.mark.parametrize("code", REGISTRY)
 def test_every_code_has_a_public_form(code: str) -> None:
     assert_public_error(public(PlatformError.from_code(code)))
@@ -316,7 +331,9 @@ async def test_the_close_code_tells_whether_to_try_again() -> None:
     for code in ("NOT_FOUND", "DATABASE_ERROR", "SYSTEM_ERROR", "SERVICE_UNAVAILABLE"):
         recorder = Recorder()
         await WayOut().end(socket(recorder, WebSocketState.CONNECTED), PlatformError.from_code(code), 4)
-        assert json.loads(recorder.sent[0]["text"])["seq"] == 4
+        event = json.loads(recorder.sent[0]["text"])
+        assert_public_error(event.pop("error"))
+        assert event == {"type": "error", "seq": 4, "fatal": True}
         codes[code] = recorder.sent[1]["code"]
     assert codes == {"NOT_FOUND": 1008, "DATABASE_ERROR": 1013, "SYSTEM_ERROR": 1011, "SERVICE_UNAVAILABLE": 1013}
 

@@ -5,7 +5,7 @@ import pickle
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from app.core.error_messages import REGISTRY, ErrorRow, fill_texts
 from app.core.fixes import Fix
@@ -31,6 +31,9 @@ class ErrorSeverity(str, Enum):
 
 _TYPES = {kind.value: kind for kind in ErrorType}
 _SEVERITIES = {severity.value: severity for severity in ErrorSeverity}
+
+
+_TEXTS = frozenset({"message", "user_message", "suggested_action"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,24 +121,45 @@ class PlatformError(Exception):
         if row is None:
             context["claimed_code"] = code
             row = REGISTRY["UNKNOWN_FAILURE"]
-        user_message, action = fill_texts(row, context)
         kind = PlatformError._classes.get(row.code, PlatformError)
         # The classes' own constructors take other arguments; they only fill in what the registry knows here.
         error = kind.__new__(kind)
-        PlatformError.__init__(
-            error,
-            message=f"{row.code}: {user_message}",
-            error_type=_TYPES[row.type],
-            severity=_SEVERITIES[row.severity],
-            user_message=user_message,
-            suggested_action=action,
-            context=context,
-            original_exception=cause,
-            code=row.code,
-            errors=errors,
-            fixes=fixes,
-        )
+        error.__dict__ = {
+            "error_type": _TYPES[row.type],
+            "severity": _SEVERITIES[row.severity],
+            "context": context,
+            "original_exception": cause,
+            "code": row.code,
+            "errors": tuple(errors),
+            "fixes": tuple(fixes),
+        }
+        if cause is not None:
+            error.__cause__ = cause
         return error
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """The texts of an error made from a code: filled when somebody reads them, as most are only answered."""
+            if name in _TEXTS and "code" in self.__dict__:
+                row = self.row
+                user_message, action = fill_texts(row, self.context)
+                texts = {"message": f"{row.code}: {user_message}", "user_message": user_message, "suggested_action": action}
+                self.__dict__.update({**texts, **self.__dict__})
+                return self.__dict__[name]
+            message = f"{type(self).__name__!r} object has no attribute {name!r}"
+            raise AttributeError(message, name=name, obj=self)
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.message!r})"
+
+    @property
+    def has_own_texts(self) -> bool:
+        """Whether the texts were given or read; else they follow from the registry's row and the context."""
+        return not _TEXTS.isdisjoint(self.__dict__)
 
     def _default_user_message(self) -> str:
         """A message for users by the kind of error."""
@@ -188,7 +212,9 @@ class PlatformError(Exception):
         }
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The constructors of the subclasses differ; state is what makes an error, so state is what is copied.
+        # The constructors of the subclasses differ; state is what makes an error, so state is what is copied. The texts are
+        # filled before, from values that may not travel.
+        _ = self.message
         state = {**self.__dict__, "args": self.args, "__cause__": _portable(self.__cause__)}
         state["original_exception"] = _portable(self.original_exception)
         state["context"] = {key: _portable(value) for key, value in self.context.items()}

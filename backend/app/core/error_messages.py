@@ -15,7 +15,7 @@ from typing import Any
 from app.core.fixes import fixes_for
 from app.core.redact import public_text
 
-__all__ = ["ERROR_MESSAGES", "REGISTRY", "ErrorRow", "fill_texts", "fixes_for", "format_error_message"]
+__all__ = ["ERROR_MESSAGES", "REGISTRY", "ErrorRow", "fill_texts", "fixes_for", "format_error_message", "public_texts"]
 
 LONGEST_MESSAGE = 99
 """Characters of a message with its values filled in; longer values are cut, they stand in full beside the message."""
@@ -141,6 +141,11 @@ def _value(value: object) -> str:
     return _cut(" ".join(public_text(text, len(text)).split()))
 
 
+def _shown(value: object) -> str:
+    """A value that is fit for users, on one line."""
+    return " ".join(value.split()) if type(value) is str else _value(value)
+
+
 def _cut(text: str) -> str:
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
 
@@ -166,8 +171,8 @@ def _parsed(template: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     return "%s".join(literal.replace("%", "%%") for literal in literals), tuple(names), tuple(literals)
 
 
-def _fill(template: str, neutral: str | None, given: Mapping[str, Any], longest: int) -> str:
-    """`template` with its placeholders filled; the neutral text where a value is missing."""
+def _fill(template: str, neutral: str | None, given: Mapping[str, Any], longest: int, *, clean: bool = False) -> str:
+    """`template` with its placeholders filled; the neutral text where a value is missing. `clean` values are so already."""
     form, names, literals = _parsed(template)
     values = []
     for name in names:
@@ -175,7 +180,7 @@ def _fill(template: str, neutral: str | None, given: Mapping[str, Any], longest:
         value = given.get(name) if part is None else part(given)
         if value is None:
             return neutral or template
-        values.append(_value(value) if part is None else value)
+        values.append((_shown(value) if clean else _value(value)) if part is None else value)
     whole = form % tuple(values)
     return whole if len(whole) <= longest else _shortened(literals, values, longest)
 
@@ -184,6 +189,12 @@ def fill_texts(row: ErrorRow, values: Mapping[str, Any]) -> tuple[str, str]:
     """Message and suggested action of a row, filled with `values`; neutral wording where one is missing."""
     message = _fill(row.message, row.neutral_message, values, LONGEST_MESSAGE)
     return message, _fill(row.action, row.neutral_action, values, LONGEST_VALUE)
+
+
+def public_texts(row: ErrorRow, params: Mapping[str, Any]) -> tuple[str, str]:
+    """Message and suggested action of a row, filled with parameters that `app.core.redact.public_params` has cleaned."""
+    message = _fill(row.message, row.neutral_message, params, LONGEST_MESSAGE, clean=True)
+    return message, _fill(row.action, row.neutral_action, params, LONGEST_VALUE, clean=True)
 
 
 def format_error_message(error_code: str | None = None, /, **kwargs: Any) -> tuple[str, str]:

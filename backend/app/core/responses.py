@@ -22,7 +22,8 @@ from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from app.core.catch_all import CatchAll, base_of_problem, problem_base
-from app.core.errors import ErrorType, Fix, PlatformError
+from app.core.error_messages import public_texts
+from app.core.errors import ErrorType, FieldError, PlatformError
 from app.core.framework_errors import from_http, from_validation
 from app.core.logging import get_logger
 from app.core.metrics import contained, track_api_error, track_error, track_handling
@@ -76,18 +77,19 @@ def public(
 ) -> dict[str, Any]:
     """The error as anybody may see it. Total; only declared parameters, freed of secrets and internals."""
     trace_id = trace_id or get_trace_id()
-    row, message, action = error.row, error.user_message, error.suggested_action
-    if row.code == "SYSTEM_ERROR":
-        message = f"An unexpected error occurred (ID: {trace_id})."
+    row = error.row
     params = public_params(row.params, error.context)
     retry_after = wait_seconds(error)
     if "retry_after" in params:
         params["retry_after"] = retry_after
+    message, action = _texts(error, params)
+    if row.code == "SYSTEM_ERROR":
+        message = f"An unexpected error occurred (ID: {trace_id})."
     return {
         "type": error.error_type._value_,
         "severity": error.severity._value_,
-        "message": public_text(message),
-        "suggested_action": _action(action) if action else None,
+        "message": message,
+        "suggested_action": action,
         "timestamp": at or timestamp(),
         "trace_id": trace_id,
         "code": row.code,
@@ -95,32 +97,41 @@ def public(
         "retryable": error.retryable,
         "retry_after": retry_after,
         "params": params,
-        "errors": [
-            {
-                "pointer": public_pointer(item.pointer),
-                "code": public_text(item.code),
-                "message": public_text(item.message),
-            }
-            for item in error.errors
-        ],
-        "fixes": [_fix(fix) for fix in error.fixes if is_public([step.get("value") for step in fix.patch])],
+        "errors": [_field(item) for item in error.errors] if error.errors else [],
+        "fixes": _fixes(error) if error.fixes else [],
         "doc_url": f"/errors/{row.code}",
         "attempts_url": attempts_url,
     }
 
 
-# Most actions stand in the registry as they are.
-_action = lru_cache(maxsize=256)(public_text)
+def _texts(error: PlatformError, params: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Message and action fit for users: made from the clean parameters, or cleaned where the error brings its own."""
+    if not error.has_own_texts:
+        return public_texts(error.row, params)
+    action = error.suggested_action
+    return public_text(error.user_message), public_text(action) if action else None
 
 
-def _fix(fix: Fix) -> dict[str, Any]:
-    """A fix as anybody may see it; `public` leaves those out whose patch holds what may not leave: half a patch is none."""
+def _field(wrong: FieldError) -> dict[str, str]:
     return {
-        "id": public_text(fix.id),
-        "label": public_text(fix.label),
-        "applicability": fix.applicability,
-        "patch": [dict(step) for step in fix.patch],
+        "pointer": public_pointer(wrong.pointer),
+        "code": public_text(wrong.code),
+        "message": public_text(wrong.message),
     }
+
+
+def _fixes(error: PlatformError) -> list[dict[str, Any]]:
+    """The fixes as anybody may see them, without those whose patch holds what may not leave: half a patch is none."""
+    return [
+        {
+            "id": public_text(fix.id),
+            "label": public_text(fix.label),
+            "applicability": fix.applicability,
+            "patch": [dict(step) for step in fix.patch],
+        }
+        for fix in error.fixes
+        if is_public([step.get("value") for step in fix.patch])
+    ]
 
 
 class ErrorAnswer(Response):

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from app.core import timing
 from app.core.circuit_breaker import CircuitBreaker, Permit
@@ -66,6 +67,26 @@ def test_a_success_starts_the_count_anew(ticking: Clock) -> None:
     subject = CircuitBreaker(3, 60, clock=ticking)
     told(subject, DOWN, DOWN, None, DOWN, DOWN)
     assert (subject.state, subject.failure_count) == ("CLOSED", 2)
+
+
+def test_a_success_through_call_is_counted_too(ticking: Clock) -> None:
+    subject = CircuitBreaker(2, 60, clock=ticking)
+    told(subject, DOWN)
+    assert subject.call(lambda: 1) == 1
+    assert list(subject.window or ()) == [False, True]
+    assert subject.failure_count == 0
+
+
+def test_changes_are_logged_with_what_led_to_them(ticking: Clock) -> None:
+    subject = CircuitBreaker(2, 60, name="logged", clock=ticking)
+    with capture_logs() as lines:
+        told(subject, DOWN, DOWN)
+        subject.reset()
+    told_ = [{key: line[key] for key in ("breaker", "state", "before", "failures")} for line in lines]
+    assert told_ == [
+        {"breaker": "logged", "state": "OPEN", "before": "CLOSED", "failures": 2},
+        {"breaker": "logged", "state": "CLOSED", "before": "OPEN", "failures": 0},
+    ]
 
 
 def test_a_rejected_call_does_not_run(ticking: Clock) -> None:

@@ -1,6 +1,7 @@
 """Decorated functions: tried again within bounds, then the original exception; sync and async by the same decorator."""
 
 import asyncio
+import contextlib
 import copy
 import dataclasses
 import gc
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from app.core import policies, retry, timing
 from app.core.circuit_breaker import CircuitBreaker
@@ -463,6 +465,38 @@ def test_an_outage_costs_at_most_eleven_backend_calls_for_ten_logical_ones() -> 
         with pytest.raises(NetworkError):
             function()
     assert service.calls <= 1000 * 1.1 + 3
+
+
+def test_every_step_is_logged_with_the_call_and_its_error(no_waiting: TestTiming) -> None:
+    with capture_logs() as lines:
+        retrying(Policy("logged", 3, 2, 2, None, "none"))(Service(*[down() for _ in range(9)]).call)()
+    steps = [(line["event"], line.get("tries"), line.get("wait_s")) for line in lines]
+    assert steps == [("trying again", 1, 2), ("trying again", 2, 2), ("given up, going on without", None, None)]
+    assert {(line["call"], line["error"]) for line in lines} == {("Service.call", str(down()))}
+    with capture_logs() as lines, pytest.raises(NetworkError):
+        retrying(Policy("logged-budget", 9, 0, 0, None))(Service(*[down() for _ in range(9)]).call)()
+    assert lines[-1] == {
+        "event": "retry budget exhausted",
+        "call": "Service.call",
+        "dependency": "logged-budget",
+        "error": str(down()),
+        "log_level": "warning",
+        "logger_name": "app.core.turns",
+    }
+
+
+@pytest.mark.parametrize("outcome", ["retried", "exhausted", "breaker open", "deadline", "budget", "gave none"])
+def test_every_end_is_counted_by_dependency(outcome: str, no_waiting: TestTiming) -> None:
+    name = f"counted-{outcome}".replace(" ", "-")
+    wait, give_up = (5 if outcome == "deadline" else 0), "none" if outcome == "gave none" else "raises"
+    policy = Policy(name, 2 if outcome in ("exhausted", "gave none") else 9, wait, wait, None, give_up)
+    breaker = CircuitBreaker(1 if outcome == "breaker open" else 99)
+    function = protect(policy, breaker=breaker)(Service(*[down() for _ in range(9)]).call)
+    with timing.deadline(3), contextlib.suppress(NetworkError):
+        function()
+    assert REGISTRY.get_sample_value("platform_retries_total", {"dependency": name, "outcome": outcome}) == (
+        3 if outcome == "retried" else 1
+    )
 
 
 def test_a_refused_retry_is_counted_apart_and_noted() -> None:

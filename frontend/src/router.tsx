@@ -35,9 +35,12 @@ const jobs = createRoute({
 const job = createRoute({
   ...parent,
   path: "/jobs/$jobId",
-  validateSearch: (search): { attempt?: number } => {
+  validateSearch: (search): { attempt?: number; compare?: string } => {
     const attempt = Number(search.attempt);
-    return { attempt: Number.isInteger(attempt) && attempt > 0 ? attempt : undefined };
+    return {
+      attempt: Number.isInteger(attempt) && attempt > 0 ? attempt : undefined,
+      compare: text(search.compare),
+    };
   },
   component: lazyRouteComponent(() => import("./pages/JobPage"), "JobPage"),
 });

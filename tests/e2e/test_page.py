@@ -399,6 +399,8 @@ def test_a_change_is_reviewed_in_the_form_and_keeps_the_lineage(page: Page, plat
     assert client.get(f"/training-jobs/{job_id}")["retried_as"] == successor
     config = client.get(f"/training-jobs/{successor}")["config"]
     assert (config["epochs"], config["seed"]) == (2, 0)
+    page.goto(f"{platform.address}/jobs/{successor}?compare={job_id}")
+    expect(page.get_by_role("region", name=f"From {job_id} to {successor}")).to_contain_text("epochswas 500becomes 2")
 
 
 def test_a_running_job_is_cancelled_after_a_question(page: Page, platform: Platform, client: Client) -> None:
@@ -450,7 +452,7 @@ def test_what_is_not_there_is_said_and_the_way_back_is_offered(page: Page, platf
 def test_a_rule_is_tried_over_stored_failures_before_it_counts(page: Page, platform: Platform, client: Client) -> None:
     job_id = client.start(dataset_id="digits-classify", epochs=50, settings={"images_per_s_limit": 1500})
     os.kill(eventually(lambda: platform.training(job_id), "a training process"), signal.SIGKILL)
-    eventually(lambda: client.status(job_id) == "waiting", f"{job_id} waiting")
+    eventually(lambda: client.get(f"/training-jobs/{job_id}/attempts")["items"][0]["diagnosis"], "a stored failure")
     client.post(f"/training-jobs/{job_id}/cancel", {})
     page.goto(f"{platform.address}/system")
     expect(page.get_by_role("region", name="What the platform depends on")).to_contain_text("Trainer Service")

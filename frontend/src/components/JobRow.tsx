@@ -2,6 +2,7 @@ import { Link } from "@tanstack/react-router";
 import type { Job } from "../generated/api";
 import { duration, figure, shortName } from "../lib/format";
 import { phase, primary, share, title } from "../lib/job";
+import { Code } from "./Code";
 import { Silence, StatusBadge } from "./Status";
 import { Ago, Progress } from "./ui";
 
@@ -65,7 +66,7 @@ function Standing({ job, onCode }: { job: Job; onCode: (code: string) => void })
           {job.error.code}
         </button>
         <span className="min-w-0 flex-1 basis-40 truncate text-[13px]" title={job.error.message}>
-          {job.error.message}
+          <Code text={job.error.message} />
         </span>
         {job.retried_as && <span className="text-[13px] text-soft">retried as {job.retried_as}</span>}
       </div>

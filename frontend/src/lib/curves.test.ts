@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { EpochFigures, Figure } from "../generated/api";
-import { merged, panels, resumptions, spoken } from "./curves";
+import { beside, merged, panels, resumptions, spoken } from "./curves";
 
 const epoch = (number: number, loss: Figure, attempt = 1): EpochFigures => ({
   attempt,
@@ -62,6 +62,19 @@ describe("curves", () => {
       [0.5],
     );
     expect(panels([], null)).toEqual([]);
+  });
+
+  it("puts another job's lines beside its own, each at its own epochs", () => {
+    const own = panels([epoch(1, 4), epoch(2, 3)]);
+    const both = beside(own, panels([epoch(2, 8), epoch(3, 7)]), "J-2").find(
+      (panel) => panel.title === "Cls loss",
+    );
+    expect(both?.x).toEqual([1, 2, 3]);
+    expect(both?.lines.map((line) => [line.label, line.points])).toEqual([
+      ["train/cls loss", [4, 3, null]],
+      ["J-2 train/cls loss", [null, 8, 7]],
+    ]);
+    expect(beside(own, [], "J-2")).toEqual(own);
   });
 
   it("says a curve in words", () => {

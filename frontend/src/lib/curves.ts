@@ -136,6 +136,36 @@ export function panels(all: EpochFigures[], progress: Progress | null = null): P
   });
 }
 
+function joined(one: number[], other: number[]): number[] {
+  return [...new Set([...one, ...other])].sort((a, b) => a - b);
+}
+
+function placed(line: Line, from: number[], onto: number[]): (number | null)[] {
+  const at = new Map(from.map((x, index) => [x, line.points[index] ?? null]));
+  return onto.map((x) => at.get(x) ?? null);
+}
+
+/** The panels with the lines of another job beside their own, named after it. */
+export function beside(own: Panel[], other: Panel[], name: string): Panel[] {
+  return own.map((panel) => {
+    const match = other.find((item) => item.key === panel.key);
+    if (!match) return panel;
+    const x = joined(panel.x, match.x);
+    return {
+      ...panel,
+      x,
+      lines: [
+        ...panel.lines.map((line) => ({ ...line, points: placed(line, panel.x, x) })),
+        ...match.lines.map((line) => ({
+          name: `${name} ${line.name}`,
+          label: `${name} ${line.label}`,
+          points: placed(line, match.x, x),
+        })),
+      ],
+    };
+  });
+}
+
 /** A line in words, for those who cannot see it. */
 export function spoken(panel: Panel): string {
   const parts = panel.lines.map((line) => {

@@ -14,9 +14,10 @@ export function tell(error: Error) {
   if (situationOf(error, "action") === "session-expired") return;
   const show = error.type === "user_error" ? toast.warning : toast.error;
   // A known system error says what happened and what to do; a general text would take both away.
-  show(error.message, {
+  const plain = (text: string | undefined) => text?.replaceAll("`", "");
+  show(plain(error.message), {
     id: error.traceId || error.code,
-    description: error.suggestedAction,
+    description: plain(error.suggestedAction),
     duration: STAYS_MS,
   });
 }

@@ -5,6 +5,7 @@ import { toast } from "sonner";
 import { ErrorAlert } from "../components/ErrorAlert";
 import { CardError, PageError } from "../components/Failures";
 import { Attempts } from "../components/job/Attempts";
+import { CompareChooser, type Comparison, ConfigDifferences, useComparison } from "../components/job/Compare";
 import { Config } from "../components/job/Config";
 import { Curves } from "../components/job/Curves";
 import { Failure } from "../components/job/Failure";
@@ -117,7 +118,9 @@ interface TrainingProps {
 /** Curves, log, pictures; beside them attempts, files, configuration. */
 function Training({ job, view, attempt, log }: TrainingProps) {
   const navigate = useNavigate({ from: "/jobs/$jobId" });
-  const choose = (next: number) => navigate({ search: { attempt: next }, replace: true });
+  const { compare } = useSearch({ from: "/jobs/$jobId" });
+  const choose = (next: number) => navigate({ search: (old) => ({ ...old, attempt: next }), replace: true });
+  const other = useComparison(compare);
   const attempts = view.attempts.data ?? [];
   const artifacts = view.artifacts.data ?? [];
   return (
@@ -128,7 +131,18 @@ function Training({ job, view, attempt, log }: TrainingProps) {
             <CardError error={view.metrics.error} onRetry={() => view.metrics.refetch()} />
           </Card>
         ) : (
-          <Curves job={job} epochs={view.metrics.data ?? []} />
+          <Curves
+            job={job}
+            epochs={view.metrics.data ?? []}
+            other={other}
+            chooser={
+              <CompareChooser
+                job={job}
+                chosen={compare}
+                onChoose={(next) => navigate({ search: (old) => ({ ...old, compare: next }), replace: true })}
+              />
+            }
+          />
         )}
         <Card id="log" title="Log" flush>
           {view.logs.error ? (
@@ -151,7 +165,7 @@ function Training({ job, view, attempt, log }: TrainingProps) {
           </Card>
         )}
       </div>
-      <Side job={job} view={view} attempt={attempt} onChoose={choose} />
+      <Side other={other} job={job} view={view} attempt={attempt} onChoose={choose} />
     </div>
   );
 }
@@ -184,12 +198,13 @@ function AttemptChooser({ attempts, attempt, onChoose }: ChooserProps) {
 
 interface SideProps {
   job: Job;
+  other: Comparison | null;
   view: TrainingJobView;
   attempt: number;
   onChoose: (attempt: number) => void;
 }
 
-function Side({ job, view, attempt, onChoose }: SideProps) {
+function Side({ job, other, view, attempt, onChoose }: SideProps) {
   const { attempts, artifacts } = view;
   return (
     <div className="flex min-w-0 flex-col gap-4">
@@ -207,6 +222,7 @@ function Side({ job, view, attempt, onChoose }: SideProps) {
           <Files job={job} artifacts={artifacts.data ?? []} />
         )}
       </Card>
+      {other && <ConfigDifferences job={job} other={other.job} />}
       <Card id="config" title="Configuration">
         <Config job={job} />
       </Card>

@@ -7,6 +7,7 @@ import { RefetchBanner } from "../components/RefetchBanner";
 import { statusWord } from "../components/Status";
 import { Button, buttonClass, Card, Empty, inputClass, Loading, PageHead } from "../components/ui";
 import type { Job } from "../generated/api";
+import { errorCodes } from "../generated/errorCodes";
 import { useHotkeys } from "../hooks/useHotkeys";
 import { useTitle } from "../hooks/useTitle";
 import { isFinal, STATUSES } from "../lib/job";
@@ -153,9 +154,19 @@ function Filters({ search, onChange, box }: FiltersProps) {
             {statusWord(status)}
           </button>
         ))}
-        {search.code && (
-          <Chosen label={`Code ${search.code}`} onClear={() => onChange({ code: undefined })} />
-        )}
+        <select
+          aria-label="Only jobs that failed with"
+          className="min-h-7 max-w-52 rounded-full border border-line bg-panel px-2 text-[13px] text-soft"
+          value={search.code ?? ""}
+          onChange={(event) => onChange({ code: event.target.value || undefined })}
+        >
+          <option value="">Any code</option>
+          {Object.keys(errorCodes).map((code) => (
+            <option key={code} value={code}>
+              {code}
+            </option>
+          ))}
+        </select>
         {search.dataset && (
           <Chosen label={`Data set ${search.dataset}`} onClear={() => onChange({ dataset: undefined })} />
         )}

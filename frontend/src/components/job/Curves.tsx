@@ -1,19 +1,31 @@
-import { useMemo, useState } from "react";
+import { type ReactNode, useMemo, useState } from "react";
 import type { EpochFigures, Job } from "../../generated/api";
-import { merged, panels, resumptions } from "../../lib/curves";
+import { beside, merged, panels, resumptions } from "../../lib/curves";
 import { figure, shortName } from "../../lib/format";
 import { isFinal } from "../../lib/job";
 import { Button, Card, Empty } from "../ui";
 import { Chart } from "./Chart";
+import type { Comparison } from "./Compare";
 
-export function Curves({ job, epochs }: { job: Job; epochs: EpochFigures[] }) {
+interface CurvesProps {
+  job: Job;
+  epochs: EpochFigures[];
+  other: Comparison | null;
+  chooser: ReactNode;
+}
+
+export function Curves({ job, epochs, other, chooser }: CurvesProps) {
   const [asTable, setAsTable] = useState(false);
   const [logScale, setLogScale] = useState(false);
   const progress = job.status === "running" ? job.progress : null;
-  const shown = useMemo(() => panels(epochs, progress), [epochs, progress]);
+  const shown = useMemo(() => {
+    const own = panels(epochs, progress);
+    return other ? beside(own, panels(other.epochs), other.job.job_id) : own;
+  }, [epochs, progress, other]);
   const resumed = useMemo(() => (epochs.length ? resumptions(epochs) : []), [epochs]);
   const toggles = (
     <>
+      {chooser}
       <Button
         small
         look="ghost"

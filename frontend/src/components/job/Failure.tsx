@@ -1,5 +1,6 @@
 // A failed job, in the order in which people ask: what happened, why we think so, what to do, what it has cost.
 
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { CircleX } from "lucide-react";
 import type { ReactNode, Ref } from "react";
@@ -9,6 +10,7 @@ import type { JobActions } from "../../hooks/useJobActions";
 import { CERTAIN, decisive, impact } from "../../lib/failure";
 import { remedies, safeUrl } from "../../lib/fixes";
 import { changes } from "../../lib/job";
+import { api } from "../../services/api";
 import { Code } from "../Code";
 import { Diff } from "../Diff";
 import { Button, buttonClass, linkClass } from "../ui";
@@ -94,9 +96,7 @@ export function Failure({
                 About {error.code}
               </a>
             )}
-            <Link to="/" search={{ code: error.code }} className={linkClass}>
-              Other jobs with this code
-            </Link>
+            <Similar job={job} code={error.code} />
           </p>
           <p className="mt-1 text-[13px] break-all text-soft">
             Trace id <code className="font-mono select-all">{error.trace_id}</code>
@@ -126,6 +126,21 @@ function Part({ title, children }: { title: string; children: ReactNode }) {
       <h3 className="mb-1 text-xs font-semibold tracking-wide text-soft uppercase">{title}</h3>
       {children}
     </div>
+  );
+}
+
+/** How many jobs have failed alike, and how many of those were tried again. */
+function Similar({ job, code }: { job: Job; code: string }) {
+  const alike = useQuery({ queryKey: ["alike", code], queryFn: () => api.jobs({ code }), staleTime: 10_000 });
+  const others = alike.data?.items.filter((item) => item.job_id !== job.job_id) ?? [];
+  if (!alike.data || !others.length) return null;
+  const count = alike.data.total - 1;
+  const again = others.filter((item) => item.retried_as).length;
+  return (
+    <Link to="/" search={{ code }} className={linkClass}>
+      {count === 1 ? "One other job" : `${count} other jobs`} failed alike
+      {again > 0 && `, ${again} of them tried again`}
+    </Link>
   );
 }
 

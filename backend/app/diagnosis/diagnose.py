@@ -103,12 +103,11 @@ def _first_by_torchrun(reading: Reading) -> Finding | None:
 
 def _process(evidence: Evidence, reading: Reading) -> Iterator[Finding | None]:
     """What is known only from how processes ended, the most telling first."""
-    lost = reading.role("cascade")
+    lost, follows = reading.connection_lost, reading.role("cascade")
     if lost is not None and not _known_to_have_failed(evidence) and tone_of(lost.text) == "soft":
         lost = None
-    lost_others = lost is not None and lost.code == "DISTRIBUTED_COMM_ERROR"
     yield _first_by_torchrun(reading)
-    if evidence.signal is not None and not (evidence.signal == 6 and lost_others):
+    if evidence.signal is not None and not (evidence.signal == 6 and lost is not None):
         echo = reading.role("echo")
         crash = echo if echo is not None and echo.code == "TRAINER_CRASHED" and evidence.signal in CRASHES else None
         found = last_resort(evidence)
@@ -116,12 +115,12 @@ def _process(evidence: Evidence, reading: Reading) -> Iterator[Finding | None]:
             found = replace(finding(crash, reading), confidence=0.95)
         yield found
     echo = reading.role("echo")
-    if echo is not None and not (lost_others and _ABORTED.search(echo.text)):
+    if echo is not None and not (lost is not None and _ABORTED.search(echo.text)):
         yield replace(finding(echo, reading), confidence=0.88)
-    if lost is not None and lost_others:
+    if lost is not None:
         yield replace(finding(lost, reading), confidence=0.85)
-    if lost is not None and (_ended_itself(evidence) or lost.raised is not None):
-        yield replace(finding(lost, reading), confidence=0.75)
+    if follows is not None and (_ended_itself(evidence) or follows.raised is not None):
+        yield replace(finding(follows, reading), confidence=0.75)
     yield last_resort(evidence)
 
 

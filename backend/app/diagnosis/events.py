@@ -38,10 +38,12 @@ def _about(sign: Signature, text: str, frames: str) -> str | None:
 
 def exception_events(text: str, frames: str, index: int, raised: Raised | None = None) -> list[Event]:
     """What the text of one exception means; without a signature of its own, a fault in code."""
+    signs = [sign for sign in match_text(text, frames) if sign.role != "advice"]
+    # A pipe between processes that broke tells of the other end, whatever the words.
+    pipes = [sign for sign in signs if sign.role == "cascade" and sign.frames is not None]
     found = [
         Event(sign.code, sign.priority, sign.role, index, text, _about(sign, text, frames), raised=raised)
-        for sign in match_text(text, frames)
-        if sign.role != "advice"
+        for sign in pipes or signs
     ]
     if not found:
         kind = kind_of(text)

@@ -231,6 +231,11 @@ class Reading:
         """The most telling event of a role; of torchrun's dead ranks the one that it names as the first."""
         return best(event for event in self.events if event.role == name)
 
+    @property
+    def connection_lost(self) -> Event | None:
+        """Where a process tells that it lost the others."""
+        return best(event for event in self.events if event.role == "cascade" and event.code == "DISTRIBUTED_COMM_ERROR")
+
     @cached_property
     def diverged(self) -> int | None:
         """Index of the line from which the losses are not finite, or always zero."""

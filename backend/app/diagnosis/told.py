@@ -104,12 +104,11 @@ def first_rank(ranks: Sequence[dict[str, Any]]) -> Finding | None:
         found = claim(own) or told(own, reading)
         if found is not None and not (found.tier < PHYSICAL and found.code in ("NETWORK_ERROR", "OPERATION_TIMEOUT")):
             return _of_rank(found, rank)
-        connection = reading.role("cascade")
-        lost_others = connection is not None and connection.code == "DISTRIBUTED_COMM_ERROR"
-        if own.signal == 9 or (own.signal in CRASHES and not lost_others):
+        connection = reading.connection_lost
+        if own.signal == 9 or (own.signal in CRASHES and connection is None):
             code = "TRAINER_KILLED" if own.signal == 9 else "TRAINER_CRASHED"
             return _of_rank(Finding(code, 0.88, (ended(own),), tier=5), rank)
-        if lost is None and lost_others and connection is not None:
+        if lost is None and connection is not None:
             lost = _of_rank(finding(connection), rank)
     return lost
 

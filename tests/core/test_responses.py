@@ -212,6 +212,15 @@ def test_a_problem_document_repeats_the_error_in_the_words_of_rfc_9457() -> None
     assert error["params"] == {"state": "failed"}
 
 
+def test_a_problem_document_names_the_limit_that_was_reached() -> None:
+    token = responses.problem_base.set("")
+    try:
+        answer = error_response(PlatformError.from_code("RATE_LIMITED", {"policy": "default", "retry_after": 3}))
+    finally:
+        responses.problem_base.reset(token)
+    assert json.loads(bytes(answer.body))["violated-policies"] == ["default"]
+
+
 def test_answers_of_one_code_share_no_headers() -> None:
     error = PlatformError.from_code("NOT_FOUND")
     error_response(error).headers["X-Mine"] = "1"
@@ -222,6 +231,16 @@ def test_a_close_reason_is_cut_at_a_whole_character() -> None:
     assert close_reason("short") == "short"
     assert close_reason("x" * 200) == "x" * 123
     assert close_reason("ü" * 200) == "ü" * 61
+
+
+def test_times_are_rfc_3339_in_utc_with_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    for now, shown in (
+        (1764032400.0, "2025-11-25T01:00:00.000Z"),
+        (1764032400.0625, "2025-11-25T01:00:00.062Z"),
+        (1764032460.999, "2025-11-25T01:01:00.999Z"),
+    ):
+        monkeypatch.setattr(responses, "time", lambda now=now: now)
+        assert responses.timestamp() == shown
 
 
 def test_the_text_form_for_terminals_is_the_public_form() -> None:

@@ -36,6 +36,9 @@ CONFIG = {
     "settings": OPTIONS,
 }
 
+TIMES = {"VTP_HEARTBEAT_SECONDS": "5", "OMP_NUM_THREADS": "1"}
+"""Trainings this small gain nothing by threads."""
+
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.slow,
@@ -67,7 +70,7 @@ async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ru
     folder = tmp_path_factory.mktemp("recovery")
     trainers = install(folder / "machine")
     options = ("--trainers-dir", str(trainers), "--stop-trainings")
-    async with running(folder / "home", slots=1, agent_options=options, VTP_HEARTBEAT_SECONDS="5") as found:
+    async with running(folder / "home", slots=1, agent_options=options, **TIMES) as found:
         await found.add_dataset("digits", some_digits())
 
         async def offered() -> bool:

@@ -70,7 +70,7 @@ def in_trainer(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[A
         few_digits(tmp_path / "digits")
         script = tmp_path / "probe.py"
         script.write_text(PRELUDE + textwrap.dedent(code))
-        environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{TRAINER}", "PYTHONWARNINGS": "default"}
+        environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{TRAINER}", "OMP_NUM_THREADS": "1"}
         done = subprocess.run(
             [str(PYTHON), str(script), str(tmp_path), json.dumps(given)],
             env=environment, capture_output=True, text=True, check=False, timeout=110,

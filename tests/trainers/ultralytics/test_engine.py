@@ -52,6 +52,11 @@ train.train(second)
 def told(task):
     return [[event["epoch"], event["lr"], event["metrics"], event["losses"]["val/loss"]] for event in events(task, "epoch")]
 tell([told(first), told(second), (second.work / "run" / "results.csv").read_text().count(chr(10))])
+if not GIVEN:
+    third = assignment("third", epochs=4, resume=kept[3], resume_epoch=4)
+    train.train(third)
+    (result,), artifacts = events(third, "result"), [event["name"] for event in events(third, "artifact")]
+    tell([told(third), events(first, "result")[0]["metrics"], result["metrics"], result["epochs"], artifacts])
 stored = load_weights(kept[1])
 live = stored["vtp"]
 weights = [value for value in live["model"].values() if value.is_floating_point()]
@@ -60,13 +65,17 @@ tell([sorted(live), all(value.dtype == torch.float32 for value in weights)])
 
 
 def test_a_resumed_training_goes_on_where_it_was(in_trainer: Run) -> None:
-    (first, second, rows), (kept, in_full) = in_trainer(RESUMED)
+    (first, second, rows), done, (kept, in_full) = in_trainer(RESUMED)
     assert [epoch for epoch, *_ in second] == [3, 4]
     assert [rate for _, rate, *_ in second] == [rate for _, rate, *_ in first[2:]]
     assert [loss for *_, loss in second] == pytest.approx([loss for *_, loss in first[2:]], abs=0.1)
     assert rows == 1 + 4, "the table holds all epochs, those of the attempt before too"
     assert kept == ["best", "model", "optimizer", "step"]
     assert in_full
+    epochs, reached, measured, count, artifacts = done
+    assert (epochs, count) == ([], 4), "where all epochs were done, only the measuring is left"
+    assert measured == pytest.approx(reached, abs=0.026), "of the best weights, which came along"
+    assert {"best.pt", "last.pt"} <= set(artifacts)
 
 
 def test_a_lower_rate_takes_effect_on_a_resumed_training(in_trainer: Run) -> None:

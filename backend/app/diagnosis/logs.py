@@ -43,6 +43,10 @@ _DISTRIBUTED = re.compile(
 )
 
 
+def _last_line(event: Event) -> int:
+    return event.raised.end if event.raised else event.index
+
+
 @dataclass
 class Reading:
     """A log, read: its events by role, and how it ends."""
@@ -58,7 +62,10 @@ class Reading:
         self.elastic = self._elastic()
         told = self._all()
         self._aftermath = max((event.index for event in told if event.role in ("cascade", "echo")), default=-1)
-        self.events = [event for event in told if not self.overcome(event)]
+        self._known: dict[str | None, tuple[int, bool]] = {}
+        from_the_end = sorted(told, key=lambda event: -_last_line(event))
+        gone = {id(event) for event in from_the_end if self.overcome(event)}
+        self.events = [event for event in told if id(event) not in gone]
 
     def _progress(self, first: int, last: int | None = None) -> Iterator[int]:
         """Indices of the lines from `first` up to `last` that show a training at work."""
@@ -174,11 +181,20 @@ class Reading:
             return False
         if event.role in ("confirmation", "cascade") and event.raised is None and event.code != "DISTRIBUTED_COMM_ERROR":
             return False
-        after = event.raised.end if event.raised else event.index
+        after = _last_line(event)
         if event.rank is None and self._aftermath > after and self.distributed:
             return False
-        later = self._progress(after + 1)
-        return any(self._works(event, index) for index in later if self.log.lines[index].rank == event.rank)
+        return self._went_on(event, after)
+
+    def _went_on(self, event: Event, after: int) -> bool:
+        """Whether the event's rank made progress after a line. What is known of the lines further down is not read again."""
+        start, known = self._known.get(event.rank, (len(self.log.lines), False))
+        if after + 1 < start:
+            between = self._progress(after + 1, start)
+            own = (index for index in between if self.log.lines[index].rank == event.rank)
+            known = any(self._works(event, index) for index in own) or known
+            self._known[event.rank] = (after + 1, known)
+        return known
 
     def _works(self, event: Event, index: int) -> bool:
         """Whether a line is new progress: a bar that is drawn again when it is closed is none."""

@@ -4,32 +4,33 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 
+from app.diagnosis.signatures import compiled
 from app.diagnosis.text import Log
 
 LOOKED_AT = 96 * 1024
 """Bytes of the log's end in which losses are looked for."""
 LAST_BAD = 2
 LEAST_ZEROS = 5
-_LOSS = re.compile(
-    rb"(?<![\w.])([\w/-]*[Ll](?:oss|OSS)(?:[_/]\w+)?)['\"]?(?: ?[:=] ?| is | )[\[(]?(?:tensor\()?"
-    rb"([-+]?(?:nan|NaN|inf(?:inity)?|Inf|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?))(?![\w%/])"
+_LOSS = (
+    r"(?:^|[^\w.])([\w/-]*[Ll](?:oss|OSS)(?:[_/]\w+)?)['\"]?(?: ?[:=] ?| is | )[\[(]?(?:tensor\()?"
+    r"([-+]?(?:nan|NaN|inf(?:inity)?|Inf|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?))(?:$|[^\w%/])"
 )
-_HEAD = re.compile(rb"^\s*Epoch\s+GPU_mem\s+([^\n]*)$", re.MULTILINE)
-_ROW = re.compile(rb"^\s*\d+/\d+\s+[\d.]+G\s+([-+.\w ]+?):", re.MULTILINE)
+_HEAD = r"^\s*Epoch\s+GPU_mem\s+([^\n]*)$"
+_ROW = r"^[ \t]*\d+/\d+[ \t]+[\d.]+G[ \t]+([-+.\w \t]+):"
 _OTHER = re.compile(rb"val|test|eval|best|scale", re.IGNORECASE)
 
 
 def _named(tail: bytes) -> Iterator[tuple[int, float]]:
-    for found in _LOSS.finditer(tail):
+    for found in compiled(_LOSS).finditer(tail):
         if not _OTHER.search(found[1]):
-            yield found.start(), float(found[2])
+            yield found.start(1), float(found[2])
 
 
 def _columns(tail: bytes) -> Iterator[tuple[int, float]]:
     """Ultralytics' table: the losses stand between the memory and the number of instances."""
-    head = _HEAD.search(tail)
+    head = compiled(_HEAD).search(tail)
     count = sum(b"loss" in name for name in head[1].split()) if head else 3
-    for found in _ROW.finditer(tail):
+    for found in compiled(_ROW).finditer(tail):
         values = []
         for word in found[1].split()[:count]:
             try:

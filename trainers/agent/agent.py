@@ -19,6 +19,7 @@ from trainers.agent.cgroup import Cgroups
 from trainers.agent.ending import stamp
 from trainers.agent.evidence import NO_ROOM
 from trainers.agent.frameworks import Framework
+from trainers.agent.gpus import gpus
 from trainers.agent.outbox import Key, Outbox
 from trainers.agent.process import AttemptProcess
 from trainers.agent.settings import AgentSettings
@@ -198,7 +199,7 @@ class Agent:
                 "cpus": os.cpu_count(),
                 "memory_bytes": psutil.virtual_memory().total,
                 "disk_free_bytes": shutil.disk_usage(self.home).free,
-                "gpus": [],
+                "gpus": gpus(),
                 "platform": platform.platform(),
                 "cgroup": f"v{self.cgroups.version}" if self.cgroups.parent else f"none: {self.cgroups.reason}",
                 "memory_limit_bytes": self.settings.memory_limit,

@@ -175,13 +175,32 @@ def check_memory(model: Any, plan: Plan, edge: int, device: str) -> None:
         raise TrainingError(code, message, **details, needed_bytes=needed, max_bytes=room)
 
 
+def check_device(device: str) -> None:
+    """The GPUs that were asked for are there.
+
+    Raises:
+        TrainingError: CUDA_UNAVAILABLE.
+    """
+    if device == "cpu":
+        return
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    missing = [part for part in device.split(",") if part.strip().isdecimal() and int(part) >= count]
+    if missing:
+        message = f"GPU {', '.join(missing)} was asked for, PyTorch finds {count or 'none'} here"
+        raise TrainingError("CUDA_UNAVAILABLE", message, device=device)
+
+
 def check(task: Assignment, model: Any, plan: Plan, *, edge: int, workers: int, device: str) -> None:
     """Everything that can be told before data are loaded; `model` is the network to train.
 
     Raises:
-        TrainingError: DATASET_NOT_FOUND, DATASET_INVALID_FORMAT, DISK_FULL, SHM_EXHAUSTED, CUDA_OOM, HOST_OOM.
+        TrainingError: DATASET_NOT_FOUND, DATASET_INVALID_FORMAT, CUDA_UNAVAILABLE, DISK_FULL, SHM_EXHAUSTED, CUDA_OOM,
+            HOST_OOM.
     """
     check_data(task)
+    check_device(device)
     check_disk(task, sum(value.numel() for value in model.parameters()))
     check_shared_memory(task, plan, edge, workers)
     check_memory(model, plan, edge, device)

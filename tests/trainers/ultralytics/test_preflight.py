@@ -19,6 +19,9 @@ def check(name, call):
     found[name] = refusal(call)
 
 check("good", lambda: preflight.check(task, model, plan, edge=32, workers=0, device="cpu"))
+check("device", lambda: preflight.check_device("cpu"))
+found["gpus"] = torch.cuda.device_count()
+check("missing device", lambda: preflight.check_device(f"0,{max(1, found['gpus'])}"))
 check("disk", lambda: preflight.check_disk(task, 10**15))
 check("shm", lambda: preflight.check_shared_memory(task, plan, 10**6, 4))
 check("shm without workers", lambda: preflight.check_shared_memory(task, plan, 10**6, 0))
@@ -95,6 +98,13 @@ def test_missing_images_are_named(found: dict[str, Any]) -> None:
 
 def test_a_data_set_that_is_not_there_is_not_found(found: dict[str, Any]) -> None:
     assert found["no data"][0] == "DATASET_NOT_FOUND"
+
+
+def test_gpus_that_are_not_there_are_named(found: dict[str, Any]) -> None:
+    code, message, _ = found["missing device"]
+    assert code == "CUDA_UNAVAILABLE"
+    assert message.endswith(f"was asked for, PyTorch finds {found['gpus'] or 'none'} here")
+    assert found["device"] is None
 
 
 def test_room_for_checkpoints_is_asked_for(found: dict[str, Any]) -> None:

@@ -94,13 +94,9 @@ def api() -> str:
 
 
 _LIMITS = {
-    "minimum": "≥",
-    "exclusiveMinimum": ">",
-    "maximum": "≤",
-    "exclusiveMaximum": "<",
-    "maxLength": "length ≤",
+    "minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<", "maxLength": "length ≤",
     "pattern": "matches",
-}
+}  # fmt: skip
 
 
 def _alternatives(schema: dict[str, Any]) -> list[dict[str, Any]]:
@@ -288,7 +284,8 @@ def events() -> str:
     return (
         f"{head}{_table(('type', 'further fields'), kinds)}\n## From an agent\n\n"
         "`POST /api/v1/training-jobs/{id}/callback` takes one update or a list, in order, with the attempt's own token. A "
-        "number that was seen is taken as stored; a gap is answered with 409 and `expected_seq`.\n\n"
+        "number that was seen is taken as stored; a gap is answered with 409 and `expected_seq`. The same as JSON Schema: "
+        "[callback](schemas/callback.json), [evidence](schemas/evidence.json), [error.json](schemas/error.json).\n\n"
         f"{_fields(wire.TrainingUpdate)}\n{parts}## States of a job\n\n{_states(JOB_STATES)}\n"
         f"## States of an attempt\n\n{_states(ATTEMPT_STATES)}"
     )

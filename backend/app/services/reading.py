@@ -56,11 +56,12 @@ class JobReader:
         return await self.db.read(look)
 
     async def metrics(self, job_id: str) -> dict[str, Any]:
-        """The figures of every finished epoch."""
+        """The figures of every finished epoch, each once: of an epoch that was trained again, those of the last time."""
 
         async def look(session: AsyncSession) -> dict[str, Any]:
             await jobs.get_job(session, job_id)
-            return {"items": [epoch_view(event) for event in await jobs.epoch_events(session, job_id)]}
+            newest = {event.epoch: event for event in await jobs.epoch_events(session, job_id)}
+            return {"items": [epoch_view(newest[epoch]) for epoch in sorted(newest)]}
 
         return await self.db.read(look)
 

@@ -89,9 +89,10 @@ class Platform:
     def training(self, job_id: str) -> int | None:
         """The training process of a job: the child of the one that guards it."""
         for guard in self.processes(f"/attempts/{job_id}/"):
-            children = Path(f"/proc/{guard}/task/{guard}/children").read_text().split()
-            if children:
-                return int(children[0])
+            for child in Path(f"/proc/{guard}/task/{guard}/children").read_text().split():
+                # Before it has become the training it looks like the one that guards it.
+                if b"shim.py" not in Path(f"/proc/{child}/cmdline").read_bytes():
+                    return int(child)
         return None
 
     def stop(self) -> None:

@@ -94,7 +94,7 @@ def test_a_rejected_call_does_not_run(ticking: Clock) -> None:
     told(subject, DOWN)
     ran: list[int] = []
     for call in (lambda: subject.call(ran.append, 1), lambda: subject(ran.append)(1)):
-        with pytest.raises(CircuitOpenError, match="append is temporarily unavailable"):
+        with pytest.raises(CircuitOpenError, match="append is not available now"):
             call()
     assert ran == []
     assert subject.try_acquire() is None
@@ -103,9 +103,9 @@ def test_a_rejected_call_does_not_run(ticking: Clock) -> None:
 def test_a_rejection_without_any_name_still_says_something(ticking: Clock) -> None:
     subject = CircuitBreaker(1, 60, clock=ticking)
     told(subject, DOWN)
-    with pytest.raises(CircuitOpenError, match="service is temporarily unavailable"):
+    with pytest.raises(CircuitOpenError, match="service is not available now"):
         subject.call(functools.partial(print))
-    with pytest.raises(CircuitOpenError, match="service is temporarily unavailable"):
+    with pytest.raises(CircuitOpenError, match="service is not available now"):
         subject(functools.partial(print))()
 
 
@@ -254,6 +254,15 @@ def test_with_a_narrower_exception_exactly_its_instances_count() -> None:
     assert (subject.state, subject.failure_count) == ("CLOSED", 1)
     told(subject, KeyError("k"))
     assert subject.state == "OPEN"
+
+
+def test_a_refusal_names_the_dependency_and_no_address(ticking: Clock) -> None:
+    subject = CircuitBreaker(1, 60, name="trainer http://10.0.0.7:9000", clock=ticking)
+    told(subject, DOWN)
+    with pytest.raises(CircuitOpenError) as caught:
+        subject.acquire("call")
+    assert caught.value.params == {"service": "trainer", "retry_after": 60}
+    assert "10.0.0.7" not in str(caught.value.to_dict())
 
 
 def test_isolating_refuses_all_calls_until_reset(ticking: Clock) -> None:

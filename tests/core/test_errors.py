@@ -27,7 +27,13 @@ MADE: list[tuple[PlatformError, str, str, str, str]] = [
         "SERVICE_UNAVAILABLE",
         "MLflow is temporarily unavailable",
     ),
-    (errors.CircuitOpenError("MLflow", 7), "transient", "high", "SERVICE_UNAVAILABLE", "MLflow is temporarily unavailable"),
+    (
+        errors.CircuitOpenError("MLflow", 7),
+        "transient",
+        "high",
+        "SERVICE_UNAVAILABLE",
+        "SERVICE_UNAVAILABLE: MLflow is not available now.",
+    ),
     (errors.TimeoutError("upload", 30), "transient", "medium", "OPERATION_TIMEOUT", "upload timed out after 30s"),
     (
         errors.ConfigurationError("epochs", "is negative"),

@@ -66,5 +66,5 @@ def test_a_probe_decides(kind: str, fail: bool, state: str) -> None:
 def test_an_open_breaker_refuses_by_the_functions_name(kind: str) -> None:
     breaker = CircuitBreaker()
     breaker.isolate()
-    with pytest.raises(CircuitOpenError, match="answer is temporarily unavailable"):
+    with pytest.raises(CircuitOpenError, match="answer is not available now"):
         calls(breaker, kind)(4)

@@ -184,7 +184,9 @@ class CircuitBreaker:
         ticket = self.try_acquire()
         if ticket is None:
             wait = self.retry_after
-            raise CircuitOpenError(self.name or name or "service", None if wait == float("inf") else wait)
+            # What follows the name's first word may be an address, which is nobody else's business.
+            service = self.name.partition(" ")[0] or name or "service"
+            raise CircuitOpenError(service, None if wait == float("inf") else wait)
         return ticket
 
     def try_acquire(self) -> Ticket | None:

@@ -103,6 +103,18 @@ class ServiceUnavailableError(PlatformError):
 class CircuitOpenError(ServiceUnavailableError):
     """A call that an open breaker refused; `retry_after` is the time in seconds until it lets a probe through."""
 
+    def __init__(self, service: str, retry_after: float | None = None) -> None:
+        # An open breaker refuses many calls a second: the texts are filled when somebody reads them.
+        self.__dict__ = {
+            "code": self.default_code,
+            "error_type": ErrorType.TRANSIENT,
+            "severity": ErrorSeverity.HIGH,
+            "context": {"service": service, "retry_after": retry_after},
+            "original_exception": None,
+            "errors": (),
+            "fixes": (),
+        }
+
 
 class TimeoutError(PlatformError, builtins.TimeoutError):  # noqa: A001 - the design document's name
     """Operation timed out (may be transient or permanent)."""

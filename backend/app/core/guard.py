@@ -18,16 +18,13 @@ class _Guard:
     def __init__(self, breaker: "CircuitBreaker", function: Callable[..., Any]) -> None:
         self.holder = self.breaker = breaker
         self.function = function
-
-    def ticket(self) -> "Ticket":
-        """Leave for one call."""
-        return self.breaker.acquire(getattr(self.function, "__name__", ""))
+        self.name = getattr(function, "__name__", "")
 
 
 class _Sync(_Guard):
     def guarded(self, args: Args, kwargs: Kwargs) -> Any:
         """A call that needs leave."""
-        ticket = self.ticket()
+        ticket = self.breaker.acquire(self.name)
         try:
             result = self.function(*args, **kwargs)
         except BaseException as error:
@@ -49,7 +46,7 @@ class _Sync(_Guard):
 class _Async(_Guard):
     async def guarded(self, args: Args, kwargs: Kwargs) -> Any:
         """A call that needs leave."""
-        ticket = self.ticket()
+        ticket = self.breaker.acquire(self.name)
         try:
             result = await self.function(*args, **kwargs)
         except BaseException as error:

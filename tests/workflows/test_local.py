@@ -165,3 +165,45 @@ async def test_driving_can_be_stopped_at_any_moment(platform: Platform) -> None:
         await asyncio.sleep(0)
         await asyncio.wait_for(platform.driver.stop(), 5)
         platform.driver.start()
+
+
+async def test_a_job_that_a_full_agent_refused_is_taken_as_soon_as_there_is_room(
+    client: AsyncClient, mock_trainer_service: TrainerService, platform: Platform
+) -> None:
+    """Its waiting attempt holds no slot: on a machine with one slot it would wait for itself for ever."""
+    mock_trainer_service.answer = 409
+    body = {"model": "yolo11n", "dataset_id": "test-dataset"}
+    ids = [(await client.post(JOBS, json=body)).json()["job_id"] for _ in range(2)]
+    for job_id in ids:
+        await job_in_state(client, job_id, "queued")
+    mock_trainer_service.answer = 202
+    platform.driver.kick()
+    await eventually(lambda: mock_trainer_service.specs)
+    assert mock_trainer_service.specs[0]["job_id"] in ids
+
+
+async def test_a_long_queue_is_not_dispatched_in_every_round(
+    client: AsyncClient, mock_trainer_service: TrainerService, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from app.workflows.dispatch import Dispatcher
+
+    await running(client, mock_trainer_service)
+    body = {"model": "yolo11n", "dataset_id": "test-dataset"}
+    waiting = [(await client.post(JOBS, json=body, headers={"Prefer": "respond-async"})).json()["job_id"] for _ in range(20)]
+
+    async def told() -> bool:
+        items = [(await client.get(f"{JOBS}/{job_id}")).json() for job_id in waiting]
+        return all((item["progress"] or {}).get("waiting_for") == "all agents are busy" for item in items)
+
+    platform.driver.kick()
+    await eventually(told)
+    dispatched: list[str] = []
+
+    async def noted(_self: Dispatcher, job_id: str) -> None:
+        dispatched.append(job_id)
+
+    monkeypatch.setattr(Dispatcher, "dispatch", noted)
+    for _ in range(3):
+        await platform.driver.round()
+    await eventually(lambda: not platform.driver._under_way)
+    assert dispatched == []

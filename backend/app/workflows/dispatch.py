@@ -143,6 +143,8 @@ class Dispatcher:
                 attempt.status = transition(ATTEMPT_STATES, attempt.status, "starting")
                 attempt.heard_at = now
             elif job.status == "starting":
+                # An attempt that waits in the queue holds no slot of the agent that had none for it.
+                attempt.agent_id = None
                 job.status = transition(JOB_STATES, job.status, "queued")
                 jobs.append_event(session, job, "state", now, {"status": "queued", "reason": "the agent is busy"})
 

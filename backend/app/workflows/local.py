@@ -5,7 +5,8 @@ off is simply done again.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter as Tally
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -15,11 +16,11 @@ from app.core.errors import PlatformError, UnexpectedError
 from app.core.logging import get_logger
 from app.core.metrics import track_error
 from app.db.models import Agent, Attempt, Job
-from app.db.repositories import jobs
+from app.db.repositories import agents, jobs
 from app.db.states import ATTEMPT_ACTIVE, JOB_STATES, transition
 from app.services.verdicts import cancel_job, fail_attempt, fail_job
 from app.workflows.dispatch import Dispatcher
-from app.workflows.lifecycle import is_due, is_lost
+from app.workflows.lifecycle import Choice, choose_agent, is_due, is_lost
 
 logger = get_logger(__name__)
 
@@ -101,13 +102,20 @@ class LocalDriver:
     async def round(self) -> None:
         """One look at all jobs that have not ended."""
         await self._reap()
-        active = await self.db.read(jobs.active_jobs)
+        active, everyone, busy = await self.db.read(_standing)
+        alive_since = self.clock() - self.dispatcher.alive_for
         for job in active:
             if is_due(job, self.clock()):
                 await self._requeue(job.id)
                 self._launch(job.id)
-            elif job.status in ("queued", "starting"):
+            elif job.status == "starting":
                 self._launch(job.id)
+            elif job.status == "queued":
+                choice = choose_agent(job, everyone, busy, alive_since)
+                if choice.agent is not None:
+                    busy[choice.agent.id] += 1
+                if not _knows(job, choice):
+                    self._launch(job.id)
             elif job.status == "cancelling":
                 await self._ask_to_stop(job)
 
@@ -203,6 +211,16 @@ class LocalDriver:
                 await cancel_job(session, row, now)
 
         await self.db.write(tx)
+
+
+async def _standing(session: AsyncSession) -> tuple[Sequence[Job], Sequence[Agent], Tally[str]]:
+    """Jobs that have not ended, all agents, and how busy these are."""
+    return await jobs.active_jobs(session), await agents.all_agents(session), await agents.busy_slots(session)
+
+
+def _knows(job: Job, choice: Choice) -> bool:
+    """Whether a queued job can only wait, and says so already: a thousand of them cost a round next to nothing."""
+    return choice.agent is None and (job.progress or {}).get("waiting_for") == choice.reason
 
 
 def _age(attempt: Attempt, now: datetime) -> float | None:

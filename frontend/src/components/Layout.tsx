@@ -1,6 +1,6 @@
 import { Link, Outlet, useLocation, useNavigate } from "@tanstack/react-router";
 import { Boxes, Image, Keyboard, ListChecks, Monitor, Moon, Plus, Sun } from "lucide-react";
-import { Suspense, useState } from "react";
+import { Suspense, useEffect, useRef, useState } from "react";
 import { Toaster } from "sonner";
 import { useHotkeys } from "../hooks/useHotkeys";
 import { useNotices } from "../hooks/useNotices";
@@ -70,6 +70,14 @@ export function Layout() {
   const navigate = useNavigate();
   const { pathname } = useLocation();
   useNotices();
+  const content = useRef<HTMLElement>(null);
+  const shown = useRef(pathname);
+  useEffect(() => {
+    if (shown.current === pathname) return;
+    shown.current = pathname;
+    // Another page begins at its beginning, for the keyboard and for screen readers too.
+    content.current?.focus({ preventScroll: true });
+  }, [pathname]);
   useHotkeys({
     "?": () => setHelp(true),
     n: () => navigate({ to: "/new" }),
@@ -126,7 +134,12 @@ export function Layout() {
           </Button>
         </div>
       </header>
-      <main id="content" className="mx-auto w-full max-w-[90rem] flex-1 px-3 py-5 sm:px-5">
+      <main
+        id="content"
+        ref={content}
+        tabIndex={-1}
+        className="outline-none mx-auto w-full max-w-[90rem] flex-1 px-3 py-5 sm:px-5"
+      >
         <Boundary resetKey={pathname}>
           <Suspense fallback={<Loading what="page" />}>
             <Outlet />

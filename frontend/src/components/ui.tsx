@@ -119,6 +119,7 @@ export function Loading({ what, rows = 3 }: { what: string; rows?: number }) {
     <div role="status" className="flex flex-col gap-3 p-4">
       <span className="sr-only">Loading {what}</span>
       {Array.from({ length: rows }, (_, row) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: the rows are all alike
         <div key={row} className="skeleton h-8" />
       ))}
     </div>

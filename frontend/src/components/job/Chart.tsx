@@ -111,6 +111,7 @@ export function Chart({ panel, resumed, logScale }: ChartProps) {
   const dark = useDark();
   const names = panel.lines.map((line) => line.name).join("\n");
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: made anew when lines, colours or the scale change
   useEffect(() => {
     const place = host.current;
     if (!place) return;

@@ -51,7 +51,9 @@ export function Log({ job, store, attempt, loading, handle, chooser }: LogProps)
   const [chosen, setChosen] = useState<number | null>(hashLine);
   const [following, setFollowing] = useState(() => hashLine() === null);
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: lines are appended to in place, `version` tells
   const shown = useMemo(() => visible(lines, problemsOnly), [lines, problemsOnly, version]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the same
   const hits = useMemo(() => find(lines, words), [lines, words, version]);
   const rows = useVirtualizer({
     count: shown.length,
@@ -88,6 +90,7 @@ export function Log({ job, store, attempt, loading, handle, chooser }: LogProps)
   }));
   // An address with a line opens there, as soon as the log is there.
   const opened = useRef(false);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once, when enough lines have come
   useEffect(() => {
     if (opened.current || chosen === null || lines.length <= chosen) return;
     opened.current = true;

@@ -30,6 +30,7 @@ function Content({ line, words }: { line: LogLine; words: string }) {
   if (!line.raw || words) return <Marked text={line.text} words={words} />;
   return coloured(line.raw).map((part, index) => (
     <span
+      // biome-ignore lint/suspicious/noArrayIndexKey: parts of one line never move
       key={index}
       className={`${part.colour ? (COLOURS[part.colour] ?? "") : ""} ${part.bold ? "font-bold" : ""}`}
     >
@@ -87,6 +88,7 @@ export function useFollow(
   setFollowing: (follow: boolean) => void,
   version: number,
 ) {
+  // biome-ignore lint/correctness/useExhaustiveDependencies: every new version of the log moves the end
   useLayoutEffect(() => {
     const place = box.current;
     if (following && place) place.scrollTop = place.scrollHeight;

@@ -59,5 +59,6 @@ def budget_of(dependency: str) -> RetryBudget:
     budgets = timing.current().scoped
     if budgets is None:
         budgets = _shared
-    budget: RetryBudget = budgets.setdefault(dependency, RetryBudget())
-    return budget
+    budget: RetryBudget | None = budgets.get(dependency)
+    # Of two threads that come first, both get the same.
+    return budget if budget is not None else budgets.setdefault(dependency, RetryBudget())

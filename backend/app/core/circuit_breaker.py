@@ -203,7 +203,6 @@ class CircuitBreaker:
         if self._state == OPEN:
             if now < self._until:
                 return None
-            self._permits.clear()
             self._good = 0
             self._change(HALF_OPEN)
         self._permits = {permit for permit in self._permits if permit.lapses > now}

@@ -80,9 +80,9 @@ _breakers: dict[str, CircuitBreaker] = {}
 
 def shared_breaker(policy: Policy) -> CircuitBreaker:
     """The one breaker of this process for the policy's integration."""
-    if policy.name not in _breakers:
-        _breakers[policy.name] = policy.breaker()
-    return _breakers[policy.name]
+    breaker = _breakers.get(policy.name)
+    # Of two threads that come first, both get the same.
+    return breaker if breaker is not None else _breakers.setdefault(policy.name, policy.breaker())
 
 
 def as_markdown() -> str:

@@ -105,7 +105,13 @@ class Reader:
         return wrong
 
     def leave(self) -> None:
-        """Stops what runs."""
+        """Ends what is still open, then the platform: no training may go on by itself."""
+        open_states = "--status queued --status starting --status running --status waiting"
+        for job in self.told(f"vtp --json jobs list {open_states}")["items"]:
+            self.run(f"vtp jobs cancel {job['job_id']}")
+        deadline = time.monotonic() + READY_SECONDS
+        while self.told("vtp --json status")["open_jobs"]:
+            assert time.monotonic() < deadline, "a cancelled job did not end"
         self.platform.send_signal(signal.SIGINT)
         self.platform.wait(30)
 

@@ -45,8 +45,8 @@ def finding(event: Event, reading: Reading | None = None) -> Finding:
 
 def claim(evidence: Evidence) -> Finding | None:
     """The code that the trainer gave, where it is one of ours and says something."""
-    code, message = evidence.error.get("code"), str(evidence.error.get("message") or "")
-    if not isinstance(code, str) or code not in REGISTRY or code in WORDLESS:
+    code, message = str(evidence.error.get("code") or "").upper(), str(evidence.error.get("message") or "")
+    if code not in REGISTRY or code in WORDLESS:
         return None
     because = f"the trainer says {code}: {message[:300]}".rstrip(": ")
     entity = next((event.entity for event in exception_events(message, "", 0) if event.code == code and event.entity), None)

@@ -12,6 +12,7 @@ from pathlib import Path
 from app.core.error_messages import REGISTRY
 from app.schemas.failure import CONTRACTS
 from tools import pages, reference
+from tools.policies_page import policies
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "docs" / "errors" / "codes.lock"
@@ -80,6 +81,7 @@ def files() -> Iterator[tuple[Path, str]]:
     for name, model in CONTRACTS.items():
         schema = json.dumps(model.model_json_schema(), indent=2, ensure_ascii=False)
         yield ROOT / "docs" / "reference" / "schemas" / f"{name}.json", schema + "\n"
+    yield ROOT / "docs" / "reference" / "policies.md", policies()
     for name, text in reference.tables():
         yield ROOT / "docs" / "reference" / f"{name}.md", text
 

@@ -450,6 +450,18 @@ def test_what_is_not_there_is_said_and_the_way_back_is_offered(page: Page, platf
     expect(page.get_by_text("There is no page at this address")).to_be_visible()
 
 
+def test_a_crash_of_one_page_leaves_the_others(page: Page, platform: Platform) -> None:
+    nonsense = {"job_id": "J-1", "status": "failed", "error": {"message": 3}}
+    page.route("**/api/v1/training-jobs/J-1", lambda route: route.fulfill(json=nonsense))
+    page.goto(f"{platform.address}/jobs/J-1")
+    expect(page.get_by_role("heading", name="This part of the page has crashed")).to_be_focused()
+    page.get_by_role("button", name="Copy report").click()
+    expect(page.get_by_text("Report copied")).to_be_visible()
+    assert "page: /jobs/J-1" in page.evaluate("navigator.clipboard.readText()")
+    page.get_by_role("link", name="Data sets").click()
+    expect(page.get_by_role("heading", name="Data sets", exact=True)).to_be_visible()
+
+
 def test_a_rule_is_tried_over_stored_failures_before_it_counts(page: Page, platform: Platform, client: Client) -> None:
     job_id = client.start(dataset_id="digits-classify", epochs=50, settings={"images_per_s_limit": 1500})
     os.kill(eventually(lambda: platform.training(job_id), "a training process"), signal.SIGKILL)

@@ -1,4 +1,4 @@
-import { Link, Outlet, useLocation, useNavigate } from "@tanstack/react-router";
+import { Link, Outlet, useLocation, useNavigate, useRouterState } from "@tanstack/react-router";
 import { Boxes, Image, Keyboard, ListChecks, Monitor, Moon, Plus, Sun } from "lucide-react";
 import { Suspense, useEffect, useRef, useState } from "react";
 import { Toaster } from "sonner";
@@ -70,6 +70,8 @@ export function Layout() {
   const navigate = useNavigate();
   const { pathname } = useLocation();
   useNotices();
+  // Of the page that is shown, not of the one that is asked for and still loads.
+  const resolved = useRouterState({ select: (state) => state.resolvedLocation?.href });
   const content = useRef<HTMLElement>(null);
   const shown = useRef(pathname);
   useEffect(() => {
@@ -140,7 +142,7 @@ export function Layout() {
         tabIndex={-1}
         className="outline-none mx-auto w-full max-w-[90rem] flex-1 px-3 py-5 sm:px-5"
       >
-        <Boundary resetKey={pathname}>
+        <Boundary resetKey={resolved}>
           <Suspense fallback={<Loading what="page" />}>
             <Outlet />
           </Suspense>

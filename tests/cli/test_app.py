@@ -193,9 +193,7 @@ def test_colours_are_for_people_only(monkeypatch: pytest.MonkeyPatch) -> None:
         return text.decode()
 
     assert "\x1b[" in seen("status")
-    for text in (
-        seen("status", NO_COLOR="1"), seen("status", TERM="dumb"), seen("status", "--no-color"), seen("status", "--json"),
-    ):  # fmt: skip
+    for text in (seen("status", NO_COLOR="1"), seen("status", TERM="dumb")):
         assert "SERVICE_UNAVAILABLE" in text
         assert "\x1b[" not in text
 

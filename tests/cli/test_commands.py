@@ -149,6 +149,24 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_stop_it(
     assert follower.returncode == 0  # the log ends with the job
 
 
+def test_a_failed_job_is_explained_and_its_fix_is_one_command(here: Vtp, zip_file: Zip) -> None:
+    here("datasets", "add", str(zip_file("damaged", per_class=10, damaged=2)))
+    code, out, err = here(*TRAIN, "--dataset", "damaged", "--no-check", "--watch")
+    assert (code, out) == (3, "")
+    job_id = newest(here)
+    retry = f"vtp jobs retry {job_id} --apply exclude-invalid-files"
+    assert f"next: {retry}" in err
+    assert f"next: {retry}" in here("jobs", "show", job_id)[2]
+    code, out, _ = here("jobs", "explain", job_id)
+    assert code == 0
+    assert "2 images cannot be read" in out
+    assert "code: DATASET_BROKEN" in out
+    assert json.loads(here("jobs", "explain", job_id, "--json")[1])["source"] == "catalogue"
+    code, _, err = here(*retry.split()[1:], "--watch")
+    assert code == 0, err
+    assert here("jobs", "explain", newest(here))[0] == 3
+
+
 def test_models_and_status_are_listed(here: Vtp) -> None:
     assert "sgd-linear" in here("models", "--task", "classify")[1]
     assert {item["framework"] for item in json.loads(here("models", "--json")[1])} >= {"sklearn"}

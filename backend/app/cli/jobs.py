@@ -119,6 +119,25 @@ def retry_job(
     return 0
 
 
+@cli.command("explain")
+def explain_job(context: typer.Context, job_id: JobId) -> None:
+    """Tell why a job failed, in more words where a language model is set up."""
+    output: Output = context.obj
+    found = Api().call("GET", f"/training-jobs/{job_id}/explanation")
+    if output.as_json:
+        output.data(found)
+        return
+    output.text(found["text"])
+    for line in found["evidence"]:
+        output.text(f"because: {line}")
+    likely = "" if found["confidence"] is None else f", confidence {found['confidence']:.0%}"
+    output.text(f"code: {found['code']}{likely} (vtp explain {found['code']})")
+    if found["reason"] == "pending":
+        output.note("a longer explanation is being written; ask again in a moment")
+    elif found["model"]:
+        output.note(f"worded by {found['model']}; the verdict is not")
+
+
 @cli.command("log")
 def show_log(
     context: typer.Context,

@@ -24,11 +24,12 @@ from trainers.agent.outbox import Key, Outbox
 from trainers.agent.process import AttemptProcess
 from trainers.agent.settings import AgentSettings
 from trainers.agent.start import keep_spec, load_spec
-from trainers.agent.supervisor import Supervisor
+from trainers.agent.supervisor import Supervisor, name_of, remove
 
 AGAIN_SECONDS = 1.0
 LONGEST_PAUSE = 30.0
 NOTICE_SECONDS = 1.0
+SWEEP_SECONDS = 2.0
 DELIVER_SECONDS = 5.0
 """After a stop of all trainings: what the agent waits for their last words to be delivered, beyond their grace."""
 
@@ -96,8 +97,23 @@ class Agent:
         """The folder of an attempt."""
         return self.home / "attempts" / key[0] / str(key[1])
 
+    def _sweep(self) -> None:
+        """Removes what an agent left that was killed just before it began a journal, or just after it closed it."""
+        known = {self.folder(key) for key, _ in self.outbox.attempts()}
+        for folder in (self.home / "attempts").glob("*/*"):
+            if folder in known or not folder.name.isdecimal():
+                continue
+            key = (folder.parent.name, int(folder.name))
+            log(f"{key[0]}/{key[1]}: has no journal, removed")
+            AttemptProcess(folder).end(SWEEP_SECONDS)
+            group = self.cgroups.find(name_of(key, folder))
+            if group is not None:
+                group.remove()
+            remove(folder)
+
     def adopt(self) -> None:
         """Goes on with every attempt that an earlier agent left."""
+        self._sweep()
         for key, position in self.outbox.attempts():
             spec = load_spec(self.folder(key))
             framework = self.frameworks.get(str((spec or {}).get("framework")))

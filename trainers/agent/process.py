@@ -147,6 +147,13 @@ class AttemptProcess:
         except ProcessLookupError:
             return  # all of it has ended
 
+    def end(self, seconds: float) -> None:
+        """Kills the training and waits, at most so long, until its shim has written down the end and is gone."""
+        deadline = time.monotonic() + seconds
+        self.send(signal.SIGKILL)
+        while self.shim_alive() and time.monotonic() < deadline:
+            time.sleep(0.005)
+
     def exit_facts(self) -> dict[str, Any]:
         """How the training ended: `exit_code` or `signal`, `at`, and under `told_by` who knows it.
 

@@ -1,6 +1,7 @@
 """Supervises one attempt from its assignment to the delivery of its last word."""
 
 import asyncio
+import contextlib
 import hashlib
 import shutil
 import signal
@@ -26,6 +27,19 @@ from trainers.agent.watch import HangLimits, StepWatch
 LOG_SECONDS = 0.25
 LATE_SECONDS = 1.0
 """A look that comes later than this after the last one counts as this late: a machine that slept was not watching."""
+
+
+def name_of(key: Key, folder: Path) -> str:
+    """An attempt's name on a machine where several platforms may have a job of the same number."""
+    place = hashlib.sha256(str(folder).encode()).hexdigest()[:8]
+    return f"{key[0]}-{key[1]}-{place}"
+
+
+def remove(folder: Path) -> None:
+    """Removes the folder of an attempt, and that of its job where it was the last one."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        folder.parent.rmdir()
 
 
 class Supervisor:
@@ -62,9 +76,8 @@ class Supervisor:
 
     @property
     def name(self) -> str:
-        """The attempt's name on this machine, where several platforms may have a job of the same number."""
-        place = hashlib.sha256(str(self.folder).encode()).hexdigest()[:8]
-        return f"{self.key[0]}-{self.key[1]}-{place}"
+        """The attempt's name on this machine."""
+        return name_of(self.key, self.folder)
 
     @property
     def busy(self) -> bool:
@@ -86,7 +99,7 @@ class Supervisor:
             delivering.cancel()
         await self._kill_rest()
         self.outbox.close_attempt(self.key)
-        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+        await asyncio.to_thread(remove, self.folder)
 
     async def _supervise(self, delivering: asyncio.Task[None]) -> None:
         if not self.busy:

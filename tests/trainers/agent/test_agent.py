@@ -237,6 +237,21 @@ async def test_an_attempt_whose_trainer_is_gone_is_dropped_at_adoption(scene: Sc
     await agent.close()
 
 
+async def test_a_folder_without_a_journal_is_swept_with_whatever_runs_in_it(scene: Scene) -> None:
+    """The agent was killed just before it began the journal, or just after it closed it."""
+    async with scene.served() as (agent, intake):
+        await intake.post("/attempts", json=spec_of())
+        await reached(training(scene))
+        process = agent.supervisors[KEY].process
+        agent.outbox.close_attempt(KEY)
+        agent.tasks[KEY].cancel()
+    keep_spec(scene.folder / "home" / "attempts" / "J-2" / "3", spec_of())
+    async with scene.served() as (agent, _):
+        assert agent.supervisors == {}
+        await reached(lambda: not process.alive())
+        assert list((scene.folder / "home" / "attempts").iterdir()) == []
+
+
 def test_a_folder_has_one_agent(tmp_path: Path) -> None:
     assert claim(tmp_path) is not None
     assert claim(tmp_path) is None

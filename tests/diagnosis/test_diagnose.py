@@ -151,3 +151,10 @@ def test_the_frames_of_error_json_count() -> None:
     chain = [{"type": "IndexError", "module": "builtins", "message": "list index out of range", "frames": frames}]
     assert verdict(exceptions=chain, exit_code=13) == "INVALID_MODEL"
     assert verdict(exceptions=[{**chain[0], "frames": None}], exit_code=13) == "TRAINING_CODE_ERROR"
+
+
+def test_an_exception_that_only_tells_of_another_processs_end_counts_where_nothing_else_does() -> None:
+    lost = [{"type": "RuntimeError", "message": "DataLoader worker (pid 5) is killed by signal: Killed. "}]
+    assert verdict(exceptions=lost, exit_code=13) == "TRAINER_KILLED"
+    assert verdict(exceptions=lost, exit_code=13, oom_kill_delta=1) == "HOST_OOM"
+    assert verdict(exceptions=lost, exit_code=13, log=OOM) == "CUDA_OOM"

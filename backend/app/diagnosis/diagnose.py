@@ -29,7 +29,7 @@ from app.diagnosis.fingerprint import FINGERPRINT_VERSION, fingerprint
 from app.diagnosis.logs import PURE, Reading, read_log
 from app.diagnosis.scan import window
 from app.diagnosis.text import TAIL_CHARACTERS, shortened, tone_of
-from app.diagnosis.told import WORDLESS, claim, finding, first_rank, is_vague, tail_of, told
+from app.diagnosis.told import WORDLESS, chain, claim, finding, first_rank, is_vague, tail_of, told
 from app.diagnosis.tracebacks import kind_of
 
 __all__ = ["FINGERPRINT_VERSION", "diagnose", "fingerprint"]
@@ -154,6 +154,8 @@ def _explanations(evidence: Evidence, reading: Reading) -> Iterator[Finding | No
         yield rank
     yield from _process(evidence, reading)
     yield said
+    follows = chain(evidence)
+    yield replace(finding(follows), confidence=0.8) if follows is not None else None
 
 
 def _after_success(reading: Reading) -> Finding | None:

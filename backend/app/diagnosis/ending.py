@@ -17,6 +17,7 @@ SIGNALS = {
     11: "SIGSEGV",
     15: "SIGTERM",
     24: "SIGXCPU",
+    25: "SIGXFSZ",
 }
 CRASHES = frozenset({3, 4, 5, 6, 7, 8, 11})
 EXIT_CANCELLED, EXIT_PREEMPTED = 20, 21
@@ -87,7 +88,7 @@ BY_EXIT = {
     NOT_EXECUTABLE: ("FILE_PERMISSION_DENIED", 0.7, "exit code 126: the command could not be executed"),
     NO_COMMAND: ("DEPENDENCY_ERROR", 0.7, "exit code 127: the command was not found"),
 }
-BY_SIGNAL = {1: ("TRAINING_CANCELLED", 0.9), 2: ("TRAINING_CANCELLED", 0.9), 24: ("TRAINING_TIMEOUT", 0.8)}
+BY_SIGNAL = {1: ("TRAINING_CANCELLED", 0.9), 2: ("TRAINING_CANCELLED", 0.9), 24: ("TRAINING_TIMEOUT", 0.8), 25: ("DISK_FULL", 0.75)}
 
 
 def at_work(evidence: Evidence) -> bool:

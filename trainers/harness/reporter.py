@@ -24,13 +24,13 @@ def now() -> str:
 
 
 def number(value: Any) -> float | str:
-    """A figure as JSON can carry it: not-a-number and infinities as text."""
+    """A figure as JSON can carry it, to six digits; not-a-number and infinities as text."""
     value = float(value)
     if math.isnan(value):
         return "nan"
     if math.isinf(value):
         return "inf" if value > 0 else "-inf"
-    return round(value, 6)
+    return float(f"{value:.6g}")
 
 
 def figures(values: Mapping[str, Any] | None) -> dict[str, float | str]:

@@ -33,6 +33,7 @@ def lines(reporter: Reporter) -> list[dict]:
 def test_figures_that_json_cannot_carry_are_told_as_text() -> None:
     assert figures({"a": math.nan, "b": -math.inf, "c": 1 / 3}) == {"a": "nan", "b": "-inf", "c": 0.333333}
     assert number(math.inf) == "inf"
+    assert number(7.123456789e-8) == 7.12346e-08, "a small learning rate is not 0"
     assert figures(None) == {}
 
 

@@ -88,7 +88,12 @@ BY_EXIT = {
     NOT_EXECUTABLE: ("FILE_PERMISSION_DENIED", 0.7, "exit code 126: the command could not be executed"),
     NO_COMMAND: ("DEPENDENCY_ERROR", 0.7, "exit code 127: the command was not found"),
 }
-BY_SIGNAL = {1: ("TRAINING_CANCELLED", 0.9), 2: ("TRAINING_CANCELLED", 0.9), 24: ("TRAINING_TIMEOUT", 0.8), 25: ("DISK_FULL", 0.75)}
+BY_SIGNAL = {
+    1: ("TRAINING_CANCELLED", 0.9),
+    2: ("TRAINING_CANCELLED", 0.9),
+    24: ("TRAINING_TIMEOUT", 0.8),
+    25: ("DISK_FULL", 0.75),
+}
 
 
 def at_work(evidence: Evidence) -> bool:

@@ -5,7 +5,7 @@ events published only after the commit.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,18 +101,18 @@ class Database:
         self._write = async_sessionmaker(self.engine.execution_options(vtp_write=True), expire_on_commit=False)
         # SQLite has one writer; queueing here is fair and costs no busy-waiting threads.
         self._writer = asyncio.Lock()
-        self._writing: set[asyncio.Task[Any]] = set()
+        self._under_way: set[asyncio.Task[Any]] = set()
         self.breaker = breaker or DATABASE.breaker()
         self._attempt = protect(DATABASE, breaker=self.breaker)(self._once)
 
     async def read(self, fn: Tx[T]) -> T:
-        """The result of `fn` in a transaction that changes nothing.
+        """The result of `fn` in a transaction that changes nothing. A caller that is cancelled leaves its connection whole.
 
         Raises:
             DatabaseError: the database failed, also when tried again.
             CircuitOpenError: it has failed so often that it is left alone for a while.
         """
-        return _result(await self._attempt(fn, self._read))
+        return await self._to_its_end(self._attempt(fn, self._read))
 
     async def write(self, fn: Tx[T]) -> T:
         """The result of `fn` in one transaction; `fn` may run twice, so it has no effect beyond its session.
@@ -123,9 +123,13 @@ class Database:
             DatabaseError: the database failed, also when tried again.
             CircuitOpenError: it has failed so often that it is left alone for a while.
         """
-        task = asyncio.create_task(self._write_whole(fn))
-        self._writing.add(task)
-        task.add_done_callback(self._written)
+        return await self._to_its_end(self._write_whole(fn))
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, T | _Refused]) -> T:
+        """The result of `work`, which goes on where the caller is cancelled: a connection cut off half-way is lost."""
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
         return _result(await asyncio.shield(task))
 
     async def _write_whole(self, fn: Tx[T]) -> T | _Refused:
@@ -134,8 +138,8 @@ class Database:
         async with self._writer:
             return await self._attempt(fn, self._write)
 
-    def _written(self, task: asyncio.Task[Any]) -> None:
-        self._writing.discard(task)
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
         if not task.cancelled() and task.exception() is not None:
             logger.info("transaction failed", error=str(task.exception()))
 
@@ -176,6 +180,6 @@ class Database:
 
     async def close(self) -> None:
         """Lets transactions under way end and closes all connections."""
-        if self._writing:
-            await asyncio.wait(self._writing)
+        if self._under_way:
+            await asyncio.wait(self._under_way)
         await self.engine.dispose()

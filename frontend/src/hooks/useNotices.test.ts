@@ -1,0 +1,12 @@
+import { expect, it } from "vitest";
+import { job } from "../test-data";
+import { ended } from "./useNotices";
+
+it("tells of jobs that have ended since the last look, not of those that had ended before", () => {
+  const jobs = [
+    job({ job_id: "J-1", status: "failed" }),
+    job({ job_id: "J-2", status: "succeeded" }),
+    job({ job_id: "J-3", status: "running" }),
+  ];
+  expect(ended(new Set(["J-2", "J-3"]), jobs).map((item) => item.job_id)).toEqual(["J-2"]);
+});

@@ -15,7 +15,10 @@ from app.diagnosis.tracebacks import Raised, is_exception, read_tracebacks
 MOST_BLOCKS, MOST_ORPHANS = 300, 200
 BARS_BEFORE = 50
 PROBES = frozenset(
-    {"FileNotFoundError", "ImportError", "ModuleNotFoundError", "KeyError", "AttributeError", "StopIteration", "IndexError"}
+    {
+        *("FileNotFoundError", "ImportError", "ModuleNotFoundError", "KeyError", "AttributeError", "StopIteration"),
+        *("IndexError", "JSONDecodeError", "UnicodeDecodeError"),
+    }
 )
 """Exceptions that code provokes to find something out; what is raised while they are handled tells more."""
 PURE = frozenset({"NameError", "UnboundLocalError", "SyntaxError", "IndentationError", "TabError", "ImportError"})

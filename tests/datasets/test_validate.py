@@ -2,6 +2,7 @@
 
 import io
 import random
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from PIL import Image
 
 from app.datasets.layout import Item, Layout
 from app.datasets.problems import TITLES, Problem
-from app.datasets.validate import FORMATS, check_image, check_labels, check_row, thumbnail, validate
+from app.datasets.unpack import go_on
+from app.datasets.validate import FORMATS, _images, check_image, check_labels, check_row, thumbnail, validate
 from tests.conftest import picture
 
 
@@ -167,6 +169,27 @@ def test_what_can_be_seen_of_a_cut_image_becomes_a_small_picture(tmp_path: Path)
     problem = check_image(tmp_path / "x.jpg", "x.jpg")
     assert problem is not None
     assert problem.problem == "image_truncated"  # drawing it did not make Pillow tolerant for good
+
+
+def test_checking_is_as_strict_while_broken_images_are_drawn(tmp_path: Path) -> None:
+    content = saved("JPEG", (200, 150))
+    for number in range(40):
+        (tmp_path / f"{number}.jpg").write_bytes(content[: len(content) // 2])
+    items = [Item(f"{number}.jpg", "train") for number in range(40)]
+    stop = threading.Event()
+
+    def draw() -> None:
+        while not stop.is_set():
+            thumbnail(tmp_path / "0.jpg")
+
+    drawing = threading.Thread(target=draw)
+    drawing.start()
+    try:
+        found = list(_images(tmp_path, items * 10, go_on))
+    finally:
+        stop.set()
+        drawing.join()
+    assert len(found) == 400
 
 
 def kinds(layout: Layout, tmp_path: Path, contents: dict[str, bytes]) -> dict[str, list[str]]:

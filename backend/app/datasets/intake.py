@@ -3,7 +3,6 @@
 import codecs
 import hashlib
 import io
-import threading
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,8 +17,6 @@ from app.datasets.unpack import Limits, Proceed, UnpackedFile, go_on, unpack
 from app.datasets.validate import thumbnail, validate
 
 LONGEST_TEXT = 16 << 20
-# Thumbnails of broken images change how Pillow reads for the whole process; checking and drawing take turns.
-_decoding = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +50,9 @@ def examine(archive: Path, folder: Path, limits: Limits, dataset_id: str, procee
 
     layout = recognise((file.path for file in files), lambda path: decoded(content(path)))
     digests = {file.path: file.sha256 for file in files}
-    with _decoding:
-        checked = validate(layout, folder, digests, as_trainers_do, proceed)
-        problems = checked.problems
-        pictures, addresses = _thumbnails(folder, problems, dataset_id)
+    checked = validate(layout, folder, digests, as_trainers_do, proceed)
+    problems = checked.problems
+    pictures, addresses = _thumbnails(folder, problems, dataset_id)
     verdict = judge(layout, problems, checked.classes_of)
     counts = Counter(problem.problem for problem in problems)
     manifest = _manifest(layout, files, spoiled(problems))

@@ -27,6 +27,8 @@ BATCH = 256
 # Our own limit, judged from the header before anything is decoded, stands in for Pillow's warning.
 Image.MAX_IMAGE_PIXELS = None
 _one_big = threading.Lock()
+# Drawing a broken image makes Pillow tolerant for the whole process; checking and drawing take turns.
+_decoding = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,8 @@ def _images(folder: Path, items: Iterable[Item], proceed: Proceed) -> Iterator[P
     with ThreadPoolExecutor(THREADS) as pool:
         while batch := list(islice(rest, BATCH)):
             proceed()
-            checked = pool.map(lambda item: check_image(folder / item.path, item.path), batch)
+            with _decoding:
+                checked = list(pool.map(lambda item: check_image(folder / item.path, item.path), batch))
             yield from (problem for problem in checked if problem is not None)
 
 
@@ -193,10 +196,12 @@ def validate(
 
 
 def thumbnail(path: Path, edge: int = 160) -> Image.Image | None:
-    """What can be seen of a broken image, at most `edge` pixels wide or high; None where nothing can.
+    """What can be seen of a broken image, at most `edge` pixels wide or high; None where nothing can."""
+    with _decoding:
+        return _drawn(path, edge)
 
-    Not to be called while `check_image` runs: for all of Pillow it allows images that end too early.
-    """
+
+def _drawn(path: Path, edge: int) -> Image.Image | None:
     loads = ImageFile.LOAD_TRUNCATED_IMAGES
     try:
         ImageFile.LOAD_TRUNCATED_IMAGES = True

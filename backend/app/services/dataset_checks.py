@@ -25,13 +25,13 @@ from app.db.session import Database
 from app.services.views import stored_error
 
 logger = get_logger(__name__)
-AT_ONCE = 1
-"""Checks at the same time; each uses several threads and a scratch copy of the data set."""
+AT_ONCE = 2
+"""Checks at the same time, so that a small set need not wait for a large one; each has a scratch copy of its set."""
 FIELDS = ("task", "format", "classes", "files", "bytes", "digest", "problems", "errors", "warnings", "excludable")
 
 
 class DatasetChecks:
-    """Runs checks one after another; a check that a stop or crash cut off begins again at the next start."""
+    """Runs checks, a few at a time; a check that a stop or crash cut off begins again at the next start."""
 
     def __init__(self, db: Database, storage: Storage, settings: Settings, clock: Callable[[], datetime]) -> None:
         self.db, self.storage, self.settings, self.clock = db, storage, settings, clock

@@ -210,27 +210,26 @@ async def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(platform: 
     job_id = await platform.submit(**{**CONFIG, "epochs": 5})
     await epoch_done(platform, job_id, 3)
     await kill_training(platform, job_id, 1)
-    newest = platform.rows(
-        "select name, epoch from artifacts where job_id = ? and role = 'checkpoint' order by epoch desc limit 1", job_id
-    )[0]
-    (stored,) = (platform.home / "storage").rglob(f"{job_id}/1/artifacts/{newest[0]}")
+    query = "select epoch, sha256 from artifacts where job_id = ? and role = 'checkpoint' order by epoch desc limit 1"
+    ((newest, sha256),) = platform.rows(query, job_id)
+    (stored,) = (platform.home / "storage" / "jobs" / job_id).rglob(sha256)
     os.truncate(stored, stored.stat().st_size // 2)
     job, attempts = await ended(platform, job_id)
     assert (job["status"], job["result"]["epochs"]) == ("succeeded", 5), job["error"]
-    assert attempts[1]["resumed_from"]["epoch"] == newest[1]
+    assert attempts[1]["resumed_from"]["epoch"] == newest
     assert said(attempts[1]) == (
         "CHECKPOINT_INVALID", "The weights or checkpoint cannot be loaded.", "going on from the checkpoint before",
     )  # fmt: skip
-    assert attempts[2]["resumed_from"] == {"attempt": 1, "epoch": newest[1] - 1}
+    assert attempts[2]["resumed_from"] == {"attempt": 1, "epoch": newest - 1}
 
 
 async def test_a_machine_that_is_taken_away_leaves_a_checkpoint_of_the_very_step(platform: RunningPlatform) -> None:
-    job_id = await platform.submit(**{**CONFIG, "epochs": 6, "batch_size": 4})
+    job_id = await platform.submit(**{**CONFIG, "epochs": 4, "batch_size": 8})
     await epoch_done(platform, job_id, 1)
     platform.kill("agent", signal.SIGTERM)
     platform.start("agent")
     job, attempts = await ended(platform, job_id)
-    assert (job["status"], job["result"]["epochs"]) == ("succeeded", 6), job["error"]
+    assert (job["status"], job["result"]["epochs"]) == ("succeeded", 4), job["error"]
     assert said(attempts[0])[:2] == ("JOB_PREEMPTED", "The training machine was shut down or taken away.")
     assert "trying again (1 of 10)" in attempts[0]["decision"]["reason"]
     assert attempts[1]["resumed_from"]["epoch"] >= 1

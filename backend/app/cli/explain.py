@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 PAGES = Path(__file__).parents[3] / "docs" / "errors"
 STDIN = "-"
 SURE = 0.85
+RETRIES = {
+    "retry": "a retry can help",
+    "elsewhere": "a retry on another machine can help",
+    "repair": "a retry with a changed configuration can help",
+}
 _ID = re.compile(r'"id"\s*:\s*"([^"\\]*)"')
 
 
@@ -82,7 +87,7 @@ def told(found: "Diagnosis") -> Iterator[str]:
         yield f"do:   {body['suggested_action']}"
     yield from (f"fix:  {fix['label']} ({fix['applicability']})" for fix in body["fixes"])
     yield f"read: vtp explain {found.code}"
-    retry = "a retry can help" if row.retryable else "a retry does not help"
+    retry = RETRIES.get(row.reaction, "a retry does not help")
     yield f"{found.confidence:.0%} sure, fault of: {row.causer}, {retry}"
 
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Artifact } from "../generated/api";
 import { attempt, job, publicError } from "../test-data";
 import { decisive, exitText, impact } from "./failure";
 import { supportText } from "./support";
@@ -11,6 +12,25 @@ describe("a failed job", () => {
   it("adds up what attempts have cost", () => {
     const two = [attempt({ epoch: 3 }), attempt({ attempt: 2, epoch: 5 })];
     expect(impact(job(), two, [])[0]).toBe("5 of 10 epochs were done in 2 attempts, 2:00 of training.");
+  });
+
+  it("names the newest weights that are kept", () => {
+    const kept = (name: string, epoch: number): Artifact => ({
+      name,
+      attempt: 1,
+      bytes: 1,
+      sha256: "",
+      media_type: "",
+      role: "checkpoint",
+      epoch,
+      url: "",
+    });
+    const lines = impact(
+      job(),
+      [attempt()],
+      [kept("last-0.pt", 4), kept("last-1.pt", 5), kept("last-2.pt", 3)],
+    );
+    expect(lines[1]).toBe("The weights of epoch 5 are kept: last-1.pt.");
   });
 
   it("is explained by its last diagnosed attempt", () => {

@@ -35,6 +35,11 @@ export function seconds(from: string | null, to: string | null): number | null {
   return from && to ? Math.max(0, (Date.parse(to) - Date.parse(from)) / 1000) : null;
 }
 
+function newestWeights(artifacts: Artifact[]): Artifact | null {
+  const weights = artifacts.filter((item) => item.role === "checkpoint" || item.role === "weights");
+  return weights.sort((a, b) => (b.epoch ?? -1) - (a.epoch ?? -1))[0] ?? null;
+}
+
 export function impact(job: Job, attempts: Attempt[], artifacts: Artifact[]): string[] {
   const begun = attempts.filter((attempt) => attempt.started_at !== null);
   if (!begun.length)
@@ -51,7 +56,10 @@ export function impact(job: Job, attempts: Attempt[], artifacts: Artifact[]): st
       ? `${reached} of ${wanted} epochs were done in ${times}, ${duration(spent)} of training.`
       : `No epoch was finished in ${times}, ${duration(spent)} of training.`,
   ];
-  const kept = artifacts.find((item) => item.role === "checkpoint" || item.role === "weights");
-  if (kept) lines.push(`The weights of the last checkpoint are kept: ${kept.name}.`);
+  const kept = newestWeights(artifacts);
+  if (kept)
+    lines.push(
+      `The weights of ${kept.epoch === null ? "its last state" : `epoch ${kept.epoch}`} are kept: ${kept.name}.`,
+    );
   return lines;
 }

@@ -5,7 +5,7 @@ import type { Attempt, Job } from "../../generated/api";
 import { useNow } from "../../hooks/useNow";
 import { exitText, seconds } from "../../lib/failure";
 import { duration } from "../../lib/format";
-import { changes, differences } from "../../lib/job";
+import { changes, differences, isFinal } from "../../lib/job";
 import { Code } from "../Code";
 import { Diff } from "../Diff";
 import { StatusBadge } from "../Status";
@@ -43,6 +43,7 @@ export function Attempts({ job, attempts, chosen, onChoose }: AttemptsProps) {
           attempt={attempt}
           before={attempts[index - 1] ?? null}
           chosen={chosen === attempt.attempt}
+          stopped={isFinal(job) && index === attempts.length - 1 && attempt.decision?.action !== "fail"}
           onChoose={attempts.length > 1 ? onChoose : null}
         />
       ))}
@@ -55,10 +56,12 @@ interface RowProps {
   attempt: Attempt;
   before: Attempt | null;
   chosen: boolean;
+  /** The job ended before the next attempt that was decided on. */
+  stopped: boolean;
   onChoose: ((attempt: number) => void) | null;
 }
 
-function Row({ attempt, before, chosen, onChoose }: RowProps) {
+function Row({ attempt, before, chosen, stopped, onChoose }: RowProps) {
   const now = useNow(1000);
   const end = attempt.finished_at ?? new Date(now).toISOString();
   const lasted = seconds(attempt.started_at, end);
@@ -106,7 +109,9 @@ function Row({ attempt, before, chosen, onChoose }: RowProps) {
         )}
         {attempt.decision && (
           <p className="mt-1 text-[13px] text-soft">
-            {ACTIONS[attempt.decision.action] ?? attempt.decision.action}
+            {stopped
+              ? "Was to be tried again"
+              : (ACTIONS[attempt.decision.action] ?? attempt.decision.action)}
             {attempt.decision.reason && `: ${attempt.decision.reason}`}
           </p>
         )}

@@ -51,6 +51,8 @@ def test_the_documents_constructor_and_defaults() -> None:
     subject = CircuitBreaker()
     assert (subject.failure_threshold, subject.recovery_timeout, subject.expected_exception) == (5, 60, Exception)
     assert (subject.state, subject.failure_count, subject.retry_after, subject.isolated) == ("CLOSED", 0, 0, False)
+    assert (subject.probes, subject.successes, subject.longest_recovery) == (1, 1, None)
+    assert (subject.failure_rate, subject.minimum_calls) == (None, 20)
     usage = CircuitBreaker(failure_threshold=5, recovery_timeout=60, expected_exception=ServiceUnavailableError)
     assert usage.call(lambda a, b=2: a + b, 1, b=4) == 5
 
@@ -286,6 +288,24 @@ def test_calls_that_began_before_a_reset_count_for_nothing(ticking: Clock) -> No
     subject.reset()
     subject.settle(old, DOWN)
     assert (subject.state, subject.failure_count) == ("CLOSED", 0)
+
+
+@pytest.mark.parametrize("end", [None, DOWN])
+def test_a_probe_that_ends_after_a_change_by_hand_decides_nothing(ticking: Clock, end: BaseException | None) -> None:
+    subject = CircuitBreaker(2, 60, clock=ticking)
+    told(subject, DOWN, DOWN)
+    ticking.now += 60
+    probe = subject.acquire()
+    subject.reset()
+    told(subject, DOWN)
+    subject.settle(probe, end)
+    assert (subject.state, subject.failure_count) == ("CLOSED", 1)
+    told(subject, DOWN)
+    ticking.now += 60
+    probe = subject.acquire()
+    subject.isolate()
+    subject.settle(probe, end)
+    assert subject.isolated
 
 
 def test_it_describes_itself(ticking: Clock) -> None:

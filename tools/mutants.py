@@ -95,11 +95,7 @@ def _of_node(node: ast.AST) -> Iterator[tuple[str, Change]]:
     for field in ("body", "orelse", "finalbody"):
         block = getattr(node, field, None)
         for index, statement in enumerate(block if isinstance(block, list) else ()):
-            if (
-                isinstance(statement, STATEMENTS)
-                and not _is_text(statement)
-                and not isinstance(node, ast.Module | ast.ClassDef)
-            ):
+            if isinstance(statement, STATEMENTS) and not _is_text(statement) and not isinstance(node, HEADS):
                 told = f"without {ast.unparse(statement)[:60]}"
                 yield told, lambda found, field=field, index=index: getattr(found, field).__setitem__(index, ast.Pass())  # type: ignore[misc]
 

@@ -243,13 +243,6 @@ def test_times_are_rfc_3339_in_utc_with_milliseconds(monkeypatch: pytest.MonkeyP
         assert responses.timestamp() == shown
 
 
-def test_the_text_form_for_terminals_is_the_public_form() -> None:
-    error = PlatformError.from_code("NOT_FOUND", {"resource_type": "Datensatz", "resource_id": "Füße"})
-    text = responses.dumps(error)
-    assert "Füße" in text
-    assert_public_error(json.loads(text)["error"])
-
-
 SCOPE = {"type": "http", "method": "GET", "path": "/x", "headers": []}
 
 

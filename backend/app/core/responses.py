@@ -3,7 +3,6 @@
 `public` is the one form. It shows what the registry declares for the code, and nothing else.
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -113,11 +112,8 @@ def _texts(error: PlatformError, params: Mapping[str, Any]) -> tuple[str, str | 
 
 
 def _field(wrong: FieldError) -> dict[str, str]:
-    return {
-        "pointer": public_pointer(wrong.pointer),
-        "code": public_text(wrong.code),
-        "message": public_text(wrong.message),
-    }
+    texts = {"code": public_text(wrong.code), "message": public_text(wrong.message)}
+    return {"pointer": public_pointer(wrong.pointer), **texts}
 
 
 def _fixes(error: PlatformError) -> list[dict[str, Any]]:
@@ -300,8 +296,3 @@ def install(
         app.add_middleware(TraceMiddleware)
     app.state.way_out = way_out
     return way_out
-
-
-def dumps(error: PlatformError) -> str:
-    """The public form as JSON text, for logs and terminals."""
-    return json.dumps({"error": public(error)}, ensure_ascii=False)

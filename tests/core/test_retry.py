@@ -278,6 +278,16 @@ def test_a_wait_is_cut_short_to_end_before_the_deadline(no_waiting: TestTiming) 
     assert no_waiting.waits == [2]
 
 
+@pytest.mark.parametrize(("first", "longest", "left"), [(5, 5, 5), (2, 60, 2)])
+def test_a_wait_that_would_end_with_the_deadline_leaves_no_time_for_a_try(
+    first: float, longest: float, left: float, no_waiting: TestTiming
+) -> None:
+    service = Service(down())
+    with timing.deadline(left), pytest.raises(NetworkError):
+        retrying(Policy("exactly", 3, first, longest, None))(service.call)()
+    assert (service.calls, no_waiting.waits) == (1, [])
+
+
 def test_the_deadline_ends_a_call_before_its_first_attempt(no_waiting: TestTiming) -> None:
     before = REGISTRY.get_sample_value("platform_retries_total", {"dependency": "retry-tests", "outcome": "deadline"}) or 0
     service = Service()

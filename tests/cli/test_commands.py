@@ -1,6 +1,7 @@
 """Every command against a real platform: what a user types and sees."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Vtp, newest, soon
+from tests.conftest import picture
 from tests.running import RunningPlatform
 
 Zip = Callable[..., Path]
@@ -57,6 +59,20 @@ def test_a_broken_data_set_is_refused_and_the_next_command_trains_without_the_fi
     code, out, _ = here(*command.split(), "--watch")
     assert code == 0
     assert "DATASET_BROKEN" in here("datasets", "check", "broken")[2] or here("datasets", "check", "broken")[0] == 3
+
+
+def test_a_folder_is_packed_and_sent(here: Vtp, tmp_path: Path) -> None:
+    folder = tmp_path / "My Tiles"
+    for shade, name in ((10, "dark"), (200, "light")):
+        for number in range(4):
+            file = folder / ("val" if number == 0 else "train") / name / f"{number} ü.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(picture(shade + number))
+    os.utime(file, (0, 0))
+    code, out, err = here("datasets", "add", str(folder))
+    assert (code, out) == (0, "my-tiles\n")
+    assert "packing 8 files" in err
+    assert "6 train, 2 val" in err
 
 
 def test_everything_wrong_with_a_training_is_told_at_once(here: Vtp) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from app.cli.client import Api
 from app.cli.output import EXIT_USER, Output, exit_code
-from app.cli.sending import sent
+from app.cli.sending import packed, sent
 
 cli = typer.Typer(help="Bring images, see what is wrong with them.", no_args_is_help=True, rich_markup_mode=None)
 DatasetId = Annotated[str, typer.Argument(metavar="DATASET")]
@@ -46,12 +46,16 @@ def _told(output: Output, dataset: dict[str, Any]) -> int:
 @cli.command("add")
 def add(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A zip: YOLO detection or one folder a class.", exists=True, dir_okay=False)],
-    name: Annotated[str | None, typer.Option("--name", help="Default: the file's name.")] = None,
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A zip or a folder: YOLO detection or one folder a class.", exists=True)
+    ],
+    name: Annotated[str | None, typer.Option("--name", help="Default: the name of the file or folder.")] = None,
 ) -> int:
-    """Upload a zip and check it; exit code 3 where it cannot be trained on as it is."""
+    """Upload a zip or a folder and check it; exit code 3 where it cannot be trained on as it is."""
     api, output = Api(), context.obj
-    created = sent(api, output, "/datasets", file, {"name": name or file.stem}, "application/zip")
+    called = name or (path.resolve().name if path.is_dir() else path.stem)
+    with packed(path, output) as file:
+        created = sent(api, output, "/datasets", file, {"name": called}, "application/zip")
     return _told(output, _wait(api, output, created))
 
 

@@ -15,7 +15,6 @@ import os
 import re
 import shutil
 import socket
-import statistics
 import subprocess
 import sys
 import time
@@ -26,8 +25,8 @@ from http_peers import APPLICATIONS
 
 from app.core import logging
 
-ROUNDS = 7
-CALLS = 1500
+ROUNDS = 150
+CALLS = 60
 WIRE_SECONDS = 2
 """Seconds that wrk asks each application."""
 SCOPE: dict[str, Any] = {
@@ -57,29 +56,24 @@ async def _send(_message: Any) -> None:
 
 
 async def seconds_of(app: FastAPI, calls: int) -> float:
-    """CPU seconds of `calls` requests, so that other processes do not count."""
-    started = time.process_time()
+    """Seconds a request, over `calls` of them."""
+    started = time.perf_counter()
     for _ in range(calls):
         await app(dict(SCOPE), _receive, _send)
-    return time.process_time() - started
+    return (time.perf_counter() - started) / calls
 
 
 async def in_process(calls: int, rounds: int) -> dict[str, tuple[float, float]]:
-    """Microseconds a request, and the median ratio to the plain route of the same round."""
+    """Microseconds a request and the ratio to the plain route, of the best of many short rounds.
+
+    Other processes only ever make a round slower; rounds are short and in turn, so that each application has quiet ones.
+    """
     apps = {name: make() for name, make in APPLICATIONS.items()}
-    taken: dict[str, list[float]] = {name: [] for name in apps}
-    for app in apps.values():
-        await seconds_of(app, min(calls, 200))
+    best = dict.fromkeys(apps, float("inf"))
     for _ in range(rounds):
         for name, app in apps.items():
-            taken[name].append(await seconds_of(app, calls) / calls)
-    return {
-        name: (
-            min(times) * 1e6,
-            statistics.median(time / base for time, base in zip(times, taken[BASE], strict=True)),
-        )
-        for name, times in taken.items()
-    }
+            best[name] = min(best[name], await seconds_of(app, calls))
+    return {name: (seconds * 1e6, seconds / best[BASE]) for name, seconds in best.items()}
 
 
 def serve(name: str) -> None:
@@ -135,7 +129,7 @@ def show_wire(rates: dict[str, float]) -> None:
     """The second table."""
     print(f"{'uvicorn, wrk, 16 clients':27}{'req/s':>8}{'ratio':>8}")
     for name, rate in rates.items():
-        print(f"{name:27}{rate:8.0f}{f'×{rates[BASE] / rate:.2f}':>8}")
+        print(f"{name:27}{rate:8.0f}{f'×{rates[BASE] / max(rate, 1):.2f}':>8}")
 
 
 def main() -> None:

@@ -38,14 +38,26 @@ def track_error(error: PlatformError, component: str) -> None:
     _errors(error.error_type._value_, error.severity._value_, component).inc()
 
 
-@lru_cache(maxsize=1024)
-def _errors(kind: str, severity: str, component: str) -> Counter:
-    return errors_total.labels(error_type=kind, severity=severity, component=component)
-
-
 def track_api_error(status: int, endpoint: str | None, method: str) -> None:
     """Counts an error answer; `endpoint` is the route's template, None where no route matched."""
     _api_errors(status, endpoint or "unmatched", method if method in METHODS else "OTHER").inc()
+
+
+def track_answer(
+    error: PlatformError, component: str, status: int, endpoint: str | None, method: str, seconds: float
+) -> None:
+    """Counts an error and its answer, and notes how long both took: all that one error answer adds to the metrics."""
+    kind = error.error_type._value_
+    of_kind, answers, latency = _of_answer(kind, error.severity._value_, component, status, endpoint, method)
+    of_kind.inc()
+    answers.inc()
+    latency.observe(seconds)
+
+
+# Children are looked up once: `labels` costs more than counting does.
+@lru_cache(maxsize=1024)
+def _errors(kind: str, severity: str, component: str) -> Counter:
+    return errors_total.labels(error_type=kind, severity=severity, component=component)
 
 
 @lru_cache(maxsize=4096)
@@ -53,14 +65,12 @@ def _api_errors(status: int, endpoint: str, method: str) -> Counter:
     return api_errors.labels(status_code=str(status), endpoint=endpoint, method=method)
 
 
-def track_handling(error: PlatformError, seconds: float) -> None:
-    """Notes how long it took to make an error's answer, log line and counts."""
-    _handling(error.error_type._value_).observe(seconds)
-
-
-@lru_cache(maxsize=16)
-def _handling(kind: str) -> Histogram:
-    return error_handling_latency.labels(error_type=kind)
+@lru_cache(maxsize=4096)
+def _of_answer(
+    kind: str, severity: str, component: str, status: int, endpoint: str | None, method: str
+) -> tuple[Counter, Counter, Histogram]:
+    answers = _api_errors(status, endpoint or "unmatched", method if method in METHODS else "OTHER")
+    return _errors(kind, severity, component), answers, error_handling_latency.labels(error_type=kind)
 
 
 def code_label(code: str) -> str:

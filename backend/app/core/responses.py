@@ -25,7 +25,7 @@ from app.core.error_messages import public_texts
 from app.core.errors import ErrorType, FieldError, PlatformError
 from app.core.framework_errors import from_http, from_validation
 from app.core.logging import get_logger
-from app.core.metrics import contained, track_api_error, track_error, track_handling
+from app.core.metrics import contained, track_answer
 from app.core.redact import is_public, public_params, public_pointer, public_text
 from app.core.tracing import TraceMiddleware, get_trace_id
 
@@ -78,7 +78,7 @@ def public(
     trace_id = trace_id or get_trace_id()
     row = error.row
     params = public_params(row.params, error.context)
-    retry_after = wait_seconds(error)
+    retry_after = wait_seconds(error) if "retry_after" in error.context else None
     if "retry_after" in params:
         params["retry_after"] = retry_after
     message, action = _texts(error, params)
@@ -210,20 +210,20 @@ class WayOut:
         began = perf_counter()
         body = public(error)
         status = status or error.http_status
-        self._count(scope, error, body, status)
         response = _response(body, status, base_of_problem(scope), headers)
-        track_handling(error, perf_counter() - began)
+        self._count(scope, error, body, status, began)
         return response
 
     def note(self, scope: Scope, error: PlatformError) -> None:
         """Counts and logs an error that can no longer be answered."""
-        self._count(scope, error, public(error), error.http_status)
+        began = perf_counter()
+        self._count(scope, error, public(error), error.http_status, began)
 
-    def _count(self, scope: Scope, error: PlatformError, body: dict[str, Any], status: int) -> None:
+    def _count(self, scope: Scope, error: PlatformError, body: dict[str, Any], status: int, began: float) -> None:
         endpoint = getattr(scope.get("route"), "path", None)
         method = scope.get("method", "WEBSOCKET")
-        track_api_error(status, endpoint, method)
-        track_error(error, "api" if scope["type"] == "http" else "websocket")
+        component = "api" if scope["type"] == "http" else "websocket"
+        track_answer(error, component, status, endpoint, method, perf_counter() - began)
         if status >= 500:
             # A dependency that is away has no stack worth reading; a bug has.
             stack = error if error.error_type is ErrorType.SYSTEM_ERROR else None
@@ -237,8 +237,9 @@ class WayOut:
 
         A server that cannot answer a handshake with a body closes it with the reason alone.
         """
+        began = perf_counter()
         body = public(error)
-        self._count(websocket.scope, error, body, error.http_status)
+        self._count(websocket.scope, error, body, error.http_status, began)
         if websocket.application_state is WebSocketState.DISCONNECTED:
             return
         accepted = websocket.application_state is WebSocketState.CONNECTED

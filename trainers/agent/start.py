@@ -106,6 +106,8 @@ async def launch(
 ) -> None:
     """Starts the training and waits until it is known to have been.
 
+    A training that was killed before it could say who it is was started all the same: its end is told like any other.
+
     Raises:
         NotStarted: it was not.
     """
@@ -115,7 +117,10 @@ async def launch(
         raise _could_not(error) from error
     deadline = clock() + START_SECONDS
     while not process.started():
-        if process.never_started() or (process.folder / "exit.json").exists() or clock() > deadline:
+        ended = read_json(process.folder / "exit.json")
+        if ended is not None and ended.get("signal"):
+            return
+        if process.never_started() or ended is not None or clock() > deadline:
             raise _why_not(process.folder)
         await asyncio.sleep(LOOK_SECONDS)
 

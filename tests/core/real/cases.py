@@ -34,7 +34,9 @@ LLM_REFUSED = ("LLM_UNAVAILABLE", False, "success")
 TRACKER_AWAY = ("MLFLOW_UNAVAILABLE", True, "failure")
 TRACKER_REFUSED = ("MLFLOW_UNAVAILABLE", False, "success")
 BRIEF = 0.25
-"""Seconds that clients of a hanging server wait."""
+"""Seconds that clients wait for servers that are meant to hang."""
+PATIENT = 20.0
+"""Seconds that they wait for all others, however busy the machine is."""
 
 Expected = tuple[str, bool, str]
 Servers = Callable[[str], Any]
@@ -77,6 +79,11 @@ def raised(found: Case, servers: Servers) -> BaseException:
         return error
     message = f"{found.name} provoked nothing"
     raise AssertionError(message)
+
+
+def patience(url: str) -> float:
+    """How long a client of this address waits: briefly where the server is meant to hang."""
+    return BRIEF if "/hang" in url else PATIENT
 
 
 def with_path(client: Callable[[str], Any], path: str) -> Callable[[Servers], Any]:

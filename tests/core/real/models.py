@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.core.real.cases import (
-    BRIEF,
     BUSY,
     LLM_AWAY,
     LLM_REFUSED,
@@ -13,6 +12,7 @@ from tests.core.real.cases import (
     Expected,
     Servers,
     case,
+    patience,
     with_path,
 )
 
@@ -21,7 +21,7 @@ def ask_anthropic(url: str, *, stream: bool = False) -> Any:
     """The answer of one call without retries; of a stream, the message it adds up to."""
     from anthropic import Anthropic
 
-    with Anthropic(base_url=url, api_key="k", max_retries=0, timeout=BRIEF) as client:
+    with Anthropic(base_url=url, api_key="k", max_retries=0, timeout=patience(url)) as client:
         asked: Any = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "?"}]}
         if not stream:
             return client.messages.create(**asked)
@@ -33,7 +33,7 @@ def ask_openai(url: str, *, stream: bool = False) -> Any:
     """The answer of one call without retries; of a stream, its last chunk."""
     from openai import OpenAI
 
-    with OpenAI(base_url=url + "/v1", api_key="k", max_retries=0, timeout=BRIEF) as client:
+    with OpenAI(base_url=url + "/v1", api_key="k", max_retries=0, timeout=patience(url)) as client:
         asked: Any = {"model": "m", "messages": [{"role": "user", "content": "?"}], "stream": stream}
         answer = client.chat.completions.create(**asked)
         return list(answer)[-1] if stream else answer

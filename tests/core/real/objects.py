@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.core.real.cases import (
-    BRIEF,
     BUSY,
     CONFLICT,
     GONE_FOR_GOOD,
@@ -20,6 +19,7 @@ from tests.core.real.cases import (
     THROTTLED,
     Servers,
     case,
+    patience,
 )
 
 
@@ -28,9 +28,8 @@ def boto(url: str, secret: str = "SK", key: str = "AK") -> Any:
     import boto3
     from botocore.config import Config
 
-    config = Config(
-        retries={"total_max_attempts": 1}, connect_timeout=BRIEF, read_timeout=BRIEF, s3={"addressing_style": "path"}
-    )
+    waits = {"connect_timeout": patience(url), "read_timeout": patience(url)}
+    config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, **waits)
     return boto3.client(
         "s3", endpoint_url=url, aws_access_key_id=key, aws_secret_access_key=secret, region_name="us-east-1", config=config
     )
@@ -53,7 +52,7 @@ def _store(call: Callable[[Any], Any], **credentials: str) -> Callable[[Servers]
 
 
 case("boto-refused", NETWORK)(lambda servers: boto(f"http://127.0.0.1:{servers('nobody')}").list_buckets())
-case("boto-no-room", LATE)(lambda servers: boto(f"http://127.0.0.1:{servers('full')}").list_buckets())
+case("boto-no-room", LATE)(lambda servers: boto(f"http://127.0.0.1:{servers('full')}/hang").list_buckets())
 case("boto-untrusted", GONE_FOR_GOOD)(lambda servers: boto(servers("tls").url).list_buckets())
 case("boto-hang", LATE)(_boto("hang"))
 case("boto-close", NETWORK)(_boto("close"))
@@ -123,7 +122,7 @@ def obs(url: str, **more: Any) -> Any:
     from obstore.store import S3Store
 
     settings = {"access_key_id": "AK", "secret_access_key": "SK", "region": "us-east-1", **more}
-    options = {"allow_http": True, "timeout": "250ms", "connect_timeout": "250ms"}
+    options = {"allow_http": True, "timeout": f"{patience(url)}s", "connect_timeout": f"{patience(url)}s"}
     return S3Store("bkt", endpoint=url, client_options=options, retry_config={"max_retries": 0}, **settings)
 
 

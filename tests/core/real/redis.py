@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from tests.core.real.cases import BRIEF, BROKEN, BUSY, DENIED, LATE, NETWORK, OWN_POOL, REFUSED, Servers, case
+from tests.core.real.cases import BRIEF, BROKEN, BUSY, DENIED, LATE, NETWORK, OWN_POOL, PATIENT, REFUSED, Servers, case
 
 
 def red(servers: Servers, **more: Any) -> Any:
@@ -14,7 +14,7 @@ def red(servers: Servers, **more: Any) -> Any:
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
-    settings = {"port": servers("redis").port, "socket_timeout": BRIEF, "retry": Retry(NoBackoff(), 0), **more}
+    settings = {"port": servers("redis").port, "socket_timeout": PATIENT, "retry": Retry(NoBackoff(), 0), **more}
     return redis.Redis(host="127.0.0.1", **settings)
 
 
@@ -43,7 +43,9 @@ case("redis-out-of-memory", BROKEN)(
     _red(("CONFIG", "SET", "maxmemory", "1"), ("SET", "k", "v"), undo=("CONFIG", "SET", "maxmemory", "0"))
 )
 case("redis-read-only", BUSY)(_red(("REPLICAOF", "127.0.0.1", "1"), ("SET", "k", "v"), undo=("REPLICAOF", "NO", "ONE")))
-case("redis-paused", LATE)(_red(("CLIENT", "PAUSE", "400", "WRITE"), ("SET", "k", "v"), undo=("CLIENT", "UNPAUSE")))
+case("redis-paused", LATE)(
+    _red(("CLIENT", "PAUSE", "400", "WRITE"), ("SET", "k", "v"), undo=("CLIENT", "UNPAUSE"), socket_timeout=BRIEF)
+)
 
 
 @case("redis-too-many-clients", NETWORK)

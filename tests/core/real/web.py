@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.core.real.cases import (
-    BRIEF,
     BROKEN,
     BUSY,
     CONFLICT,
@@ -23,6 +22,7 @@ from tests.core.real.cases import (
     Expected,
     Servers,
     case,
+    patience,
     with_path,
 )
 
@@ -30,21 +30,21 @@ from tests.core.real.cases import (
 def via_httpx(url: str) -> Any:
     import httpx
 
-    with httpx.Client(timeout=BRIEF, trust_env=False, follow_redirects=True) as client:
+    with httpx.Client(timeout=patience(url), trust_env=False, follow_redirects=True) as client:
         return client.get(url).raise_for_status().json()
 
 
 def via_httpx2(url: str) -> Any:
     import httpx2
 
-    with httpx2.Client(timeout=BRIEF, trust_env=False, follow_redirects=True) as client:
+    with httpx2.Client(timeout=patience(url), trust_env=False, follow_redirects=True) as client:
         return client.get(url).raise_for_status().json()
 
 
 async def via_httpx2_async(url: str) -> Any:
     import httpx2
 
-    async with httpx2.AsyncClient(timeout=BRIEF, trust_env=False, follow_redirects=True) as client:
+    async with httpx2.AsyncClient(timeout=patience(url), trust_env=False, follow_redirects=True) as client:
         return (await client.get(url)).raise_for_status().json()
 
 
@@ -53,7 +53,7 @@ def via_requests(url: str) -> Any:
 
     with requests.Session() as client:
         client.trust_env = False
-        answer = client.get(url, timeout=BRIEF)
+        answer = client.get(url, timeout=patience(url))
         answer.raise_for_status()
         return answer.json()
 
@@ -61,28 +61,28 @@ def via_requests(url: str) -> Any:
 def via_urllib3(url: str) -> Any:
     import urllib3
 
-    with urllib3.PoolManager(timeout=BRIEF, retries=urllib3.Retry(0, redirect=3)) as client:
+    with urllib3.PoolManager(timeout=patience(url), retries=urllib3.Retry(0, redirect=3)) as client:
         return client.request("GET", url).json()
 
 
 def via_urllib3_raw(url: str) -> Any:
     import urllib3
 
-    with urllib3.PoolManager(timeout=BRIEF, retries=False) as client:
+    with urllib3.PoolManager(timeout=patience(url), retries=False) as client:
         return client.request("GET", url).json()
 
 
 async def via_aiohttp(url: str) -> Any:
     import aiohttp
 
-    limit = aiohttp.ClientTimeout(BRIEF)
+    limit = aiohttp.ClientTimeout(patience(url))
     async with aiohttp.ClientSession(timeout=limit, raise_for_status=True) as client, client.get(url) as answer:
         return await answer.json()
 
 
 def via_urllib(url: str) -> Any:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url, timeout=BRIEF) as answer:
+    with opener.open(url, timeout=patience(url)) as answer:
         return json.loads(answer.read())
 
 
@@ -137,7 +137,7 @@ for _client in CLIENTS:
             case(f"{_name}-{_fault}", _other)(with_path(_client, _fault))
     case(f"{_name}-refused", NETWORK)(lambda servers, call=_client: call(f"http://127.0.0.1:{servers('nobody')}/"))
     case(f"{_name}-untrusted", GONE_FOR_GOOD)(lambda servers, call=_client: call(servers("tls").url + "/ok"))
-    case(f"{_name}-no-room", LATE)(lambda servers, call=_client: call(f"http://127.0.0.1:{servers('full')}/"))
+    case(f"{_name}-no-room", LATE)(lambda servers, call=_client: call(f"http://127.0.0.1:{servers('full')}/hang"))
     case(f"{_name}-unknown-host", GONE_FOR_GOOD)(lambda servers, call=_client: call(f"http://{servers('no-host')}/"))
 for _client in RAISING:
     for _status, _expected, _after in STATUSES:
@@ -192,7 +192,7 @@ def _websocket(path: str) -> Callable[[Servers], Any]:
         import websockets
 
         async with websockets.connect(
-            f"ws://127.0.0.1:{servers('http').server_port}/{path}", open_timeout=BRIEF, proxy=None
+            f"ws://127.0.0.1:{servers('http').server_port}/{path}", open_timeout=patience(f"/{path}"), proxy=None
         ):
             pass
 

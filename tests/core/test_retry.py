@@ -519,6 +519,26 @@ def test_a_refused_retry_is_counted_apart_and_noted() -> None:
     assert REGISTRY.get_sample_value(name, {"dependency": "refused"}) == before + 1
 
 
+@pytest.mark.parametrize("kind", [0, 1], ids=["sync", "async"])
+def test_without_a_breaker_too_every_outcome_is_traffic_that_retries_are_measured_by(kind: int) -> None:
+    policy = Policy(f"traffic-{kind}", 3, 0, 0, None)
+    service = Service(down())
+    call = both(service, retrying(policy))[kind]
+    call()
+    call()
+    with timing.deadline(60):
+        call()
+    assert list(retry._traffic[policy.name].window or ()) == [False, None, True, True, True]
+    failing = Service(*[down() for _ in range(999)])
+    for _ in range(100):
+        call()
+    again = both(failing, retrying(policy))[kind]
+    for _ in range(5):
+        with pytest.raises(NetworkError):
+            again()
+    assert failing.calls == 15
+
+
 def test_functions_of_one_dependency_share_its_budget_and_another_has_its_own() -> None:
     policy = Policy("common", 9, 0, 0, None)
     first, second = Service(*[down() for _ in range(9)]), Service(*[down() for _ in range(9)])

@@ -232,7 +232,7 @@ async def test_an_open_breaker_answers_503_with_the_seconds_that_are_left(
     monkeypatch.setattr(platform.reader, "page", page)
     error = assert_canonical_error(await client.get(JOBS), 503, "SERVICE_UNAVAILABLE")
     assert error["retry_after"] == 43
-    assert error["params"] == {"service": "trainer test", "retry_after": 43}
+    assert error["params"] == {"service": "trainer", "retry_after": 43}
 
 
 async def test_an_answer_that_had_begun_is_broken_off_and_counted(

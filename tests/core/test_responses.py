@@ -389,8 +389,9 @@ async def test_what_is_between_works_on_answers_to_bugs_too() -> None:
 
 
 async def test_the_trace_can_be_left_to_others() -> None:
-    app = FastAPI()
-    install(app, trace=False)
+    app, way_out = FastAPI(), WayOut()
+    assert install(app, way_out=way_out, trace=False) is way_out
+    assert app.state.way_out is way_out
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://backend.test") as client:
         response = await client.get("/nothing")

@@ -1,5 +1,6 @@
 """One attempt's process as the agent sees it: start, is it alive, kill, its files."""
 
+import atexit
 import fcntl
 import os
 import signal
@@ -22,6 +23,9 @@ _shims: list[subprocess.Popen[bytes]] = []
 def reap() -> None:
     """Takes note of shims that have ended."""
     _shims[:] = [shim for shim in _shims if shim.poll() is None]
+
+
+atexit.register(reap)
 
 
 class AttemptProcess:

@@ -294,11 +294,26 @@ def test_the_deadline_ends_a_call_before_its_first_attempt(no_waiting: TestTimin
     for call in both(service, retrying(QUICK)):
         with timing.deadline(5):
             no_waiting.advance(5)
-            with pytest.raises(OperationTimeout):
+            with pytest.raises(OperationTimeout, match="timed out after 0s"):
                 call()
     assert service.calls == 0
     after = REGISTRY.get_sample_value("platform_retries_total", {"dependency": "retry-tests", "outcome": "deadline"})
     assert after == before + 2
+
+
+async def test_an_async_attempt_is_not_even_begun_after_the_deadline(no_waiting: TestTiming) -> None:
+    begun: list[int] = []
+
+    @retrying(QUICK)
+    async def begins_at_once() -> None:
+        begun.append(1)
+        await asyncio.sleep(0)
+
+    with timing.deadline(5):
+        no_waiting.advance(5)
+        with pytest.raises(OperationTimeout):
+            await begins_at_once()
+    assert begun == []
 
 
 @pytest.mark.parametrize("kind", [0, 1], ids=["sync", "async"])

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import hypothesis
 import pytest
 from fastapi import FastAPI
 from PIL import Image
@@ -25,6 +26,9 @@ from app.schemas.wire import AgentReport
 
 TOKEN = "user-token-for-tests"
 SECRET = "agent-secret-for-tests"
+# The same examples in every run, and no time limit of their own: a busy machine is no failure.
+hypothesis.settings.register_profile("suite", derandomize=True, deadline=None, print_blob=True)
+hypothesis.settings.load_profile("suite")
 
 
 @pytest.fixture(autouse=True)

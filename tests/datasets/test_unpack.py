@@ -269,6 +269,7 @@ def test_wrapper_folders_are_taken_off_and_telling_ones_stay(tmp_path: Path, nam
     assert not any("MACOSX" in path or "DS_Store" in path for path in found)
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")  # a name ends at a NUL for the module that writes it
 @given(st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=12), min_size=1, max_size=6, unique=True))
 def test_no_name_whatsoever_writes_outside_the_folder(tmp_path_factory: pytest.TempPathFactory, names: list[str]) -> None:
     base = tmp_path_factory.mktemp("names")

@@ -114,8 +114,9 @@ def mutants(source: str) -> Iterator[tuple[int, str, str]]:
         for told, change in _of_node(node):
             twin = copy.deepcopy(tree)
             change(list(ast.walk(twin))[number])
-            line = getattr(node, "lineno", 0)
-            yield line, told, ast.unparse(ast.fix_missing_locations(twin))
+            changed = ast.unparse(ast.fix_missing_locations(twin))
+            if changed != ast.unparse(tree):
+                yield getattr(node, "lineno", 0), told, changed
 
 
 def passes(tests: list[str]) -> bool:

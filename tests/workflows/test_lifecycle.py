@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.db.models import Agent, Artifact, Attempt, Job
-from app.workflows.lifecycle import choose_agent, is_due, is_lost, resume_from
+from app.workflows.lifecycle import allot, choose_agent, is_due, is_lost, resume_from
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -94,3 +94,25 @@ def test_time_in_which_nobody_listened_does_not_make_an_attempt_lost() -> None:
     silence = timedelta(seconds=30)
     assert is_lost(silent, NOW, NOW - timedelta(hours=2), silence)
     assert not is_lost(silent, NOW, NOW - timedelta(seconds=5), silence)
+
+
+def allotted(*queue: Job, agents: list[Agent], busy: dict[str, int] | None = None) -> list[str | None]:
+    choices = allot(queue, agents, busy or {}, NOW - timedelta(seconds=30))
+    return [choice.agent.id if choice.agent else None for choice in choices.values()]
+
+
+def test_slots_go_to_the_first_in_the_queue() -> None:
+    queue = [job(id=f"J-{number}") for number in range(1, 5)]
+    assert allotted(*queue, agents=[agent("a"), agent("b", slots=2)], busy={"b": 1}) == ["a", "b", None, None]
+
+
+def test_a_job_that_cannot_be_placed_holds_nobody_back() -> None:
+    """Neither one of a framework that is busy or that nobody has, nor one that waits for another machine."""
+    queue = [
+        job(id="J-1", framework="absent"),
+        job(id="J-2", framework="sklearn"),
+        job(id="J-3", excluded_agents=["a"]),
+        job(id="J-4"),
+    ]
+    agents = [agent("a"), agent("b"), agent("c", framework="sklearn")]
+    assert allotted(*queue, agents=agents, busy={"b": 1, "c": 1}) == [None, None, None, "a"]

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,7 +21,7 @@ from app.services.datasets import DatasetService
 from app.services.tokens import AttemptTokens
 from app.services.training import TrainingService
 from app.services.verdicts import fail_attempt, fail_job
-from app.workflows.lifecycle import choose_agent, resume_from
+from app.workflows.lifecycle import Choice, allot, choose_agent, resume_from
 
 logger = get_logger(__name__)
 HAND_OVER_SECONDS = 14.0
@@ -30,7 +30,10 @@ HAND_OVER_SECONDS = 14.0
 
 @dataclass(frozen=True, slots=True)
 class Dispatcher:
-    """What a dispatch needs; `alive_for` is how long an agent counts as alive after its last heartbeat."""
+    """What a dispatch needs; `alive_for` is how long an agent counts as alive after its last heartbeat.
+
+    `stuck` are ids of jobs whose last dispatch broke off: no slot is kept for them before they have got further.
+    """
 
     db: Database
     trainer: TrainerClient
@@ -41,6 +44,7 @@ class Dispatcher:
     alive_for: timedelta
     clock: Callable[[], datetime]
     rng: random.Random
+    stuck: set[str] = field(default_factory=set)
 
     async def dispatch(self, job_id: str) -> PlatformError | None:
         """Starts a queued job's next attempt where an agent is free; what kept it from that, None where nothing did.
@@ -82,8 +86,7 @@ class Dispatcher:
                 return await session.get(Agent, attempt.agent_id) if attempt.status == "created" else None
             if job.status != "queued":
                 return None
-            everyone, busy = await agents.all_agents(session), await agents.busy_slots(session)
-            choice = choose_agent(job, everyone, busy, now - self.alive_for)
+            choice = await self._choose(session, job, now - self.alive_for)
             if choice.agent is None:
                 if (job.progress or {}).get("waiting_for") != choice.reason:
                     job.progress = {**(job.progress or {}), "phase": "queued", "waiting_for": choice.reason}
@@ -93,6 +96,21 @@ class Dispatcher:
             return choice.agent
 
         return await self.db.write(tx)
+
+    async def _choose(self, session: AsyncSession, job: Job, alive_since: datetime) -> Choice:
+        """The agent for a queued job, first come first served.
+
+        Dispatches run beside each other and take differently long to get here, so a slot that an earlier job could use is
+        left to it, whichever of them comes first.
+        """
+        everyone = await agents.all_agents(session)
+        choice = choose_agent(job, everyone, await agents.busy_slots(session), alive_since)
+        if choice.agent is None:
+            return choice
+        earlier = [row for row in await jobs.startable(session, before=job.number) if row.id not in self.stuck]
+        # Slots are counted after the queue was read: a job that is placed in between counts twice rather than not at all.
+        busy = await agents.busy_slots(session)
+        return allot([*earlier, job], everyone, busy, alive_since)[job.id]
 
     async def _record(self, session: AsyncSession, job: Job, agent: Agent, now: datetime) -> None:
         last = await session.get(Attempt, (job.id, job.attempt)) if job.attempt else None

@@ -1,6 +1,7 @@
 """What happens next to a job: pure functions of rows and time. `local` drives them over the database."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter as Tally
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -52,6 +53,21 @@ def choose_agent(job: Job, agents: Sequence[Agent], busy: Mapping[str, int], ali
         return Choice(None, "all agents are busy", reachable=True)
     best = min(free, key=lambda agent: (busy.get(agent.id, 0) / max(agent.slots, 1), agent.id))
     return Choice(best, "", reachable=True)
+
+
+def allot(
+    queue: Iterable[Job], agents: Sequence[Agent], busy: Mapping[str, int], alive_since: datetime
+) -> dict[str, Choice]:
+    """What each job of `queue` gets, by id: the first chooses first, and the slot it gets is taken for the others.
+
+    A job that gets none takes nothing from those behind it.
+    """
+    taken, choices = Tally(busy), {}
+    for job in queue:
+        choice = choices[job.id] = choose_agent(job, agents, taken, alive_since)
+        if choice.agent is not None:
+            taken[choice.agent.id] += 1
+    return choices
 
 
 def resume_from(attempts: Sequence[Attempt], checkpoints: Sequence[Artifact]) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from app.db.repositories import agents, jobs
 from app.db.states import ATTEMPT_ACTIVE, JOB_STATES, transition
 from app.services.verdicts import cancel_job, fail_attempt, fail_job
 from app.workflows.dispatch import Dispatcher
-from app.workflows.lifecycle import Choice, choose_agent, is_due, is_lost
+from app.workflows.lifecycle import Choice, allot, is_due, is_lost
 
 logger = get_logger(__name__)
 
@@ -102,8 +102,10 @@ class LocalDriver:
     async def round(self) -> None:
         """One look at all jobs that have not ended."""
         await self._reap()
-        active, everyone, busy = await self.db.read(_standing)
-        alive_since = self.clock() - self.dispatcher.alive_for
+        active, queue, everyone, busy = await self.db.read(_standing)
+        self.dispatcher.stuck.intersection_update(job.id for job in active)
+        ready = [job for job in queue if job.id not in self.dispatcher.stuck]
+        choices = allot(ready, everyone, busy, self.clock() - self.dispatcher.alive_for)
         for job in active:
             if is_due(job, self.clock()):
                 await self._requeue(job.id)
@@ -111,10 +113,7 @@ class LocalDriver:
             elif job.status == "starting":
                 self._launch(job.id)
             elif job.status == "queued":
-                choice = choose_agent(job, everyone, busy, alive_since)
-                if choice.agent is not None:
-                    busy[choice.agent.id] += 1
-                if not _knows(job, choice):
+                if not _knows(job, choices.get(job.id)):
                     self._launch(job.id)
             elif job.status == "cancelling":
                 await self._ask_to_stop(job)
@@ -130,18 +129,23 @@ class LocalDriver:
         return task
 
     async def _dispatch(self, job_id: str) -> PlatformError | None:
+        stuck = self.dispatcher.stuck
         try:
-            return await self.dispatcher.dispatch(job_id)
+            refused = await self.dispatcher.dispatch(job_id)
         except PlatformError as error:
+            stuck.add(job_id)
             logger.warning("dispatch failed", job_id=job_id, code=error.code, error=error.message)
             track_error(error, "driver")
             return error
         except Exception as error:
             # The job stands where it stood; the next round tries again.
+            stuck.add(job_id)
             logger.exception("dispatch failed", job_id=job_id)
             unexpected = UnexpectedError(error)
             track_error(unexpected, "driver")
             return unexpected
+        stuck.discard(job_id)
+        return refused
 
     async def _requeue(self, job_id: str) -> None:
         now = self.clock()
@@ -213,14 +217,15 @@ class LocalDriver:
         await self.db.write(tx)
 
 
-async def _standing(session: AsyncSession) -> tuple[Sequence[Job], Sequence[Agent], Tally[str]]:
-    """Jobs that have not ended, all agents, and how busy these are."""
-    return await jobs.active_jobs(session), await agents.all_agents(session), await agents.busy_slots(session)
+async def _standing(session: AsyncSession) -> tuple[Sequence[Job], Sequence[Job], Sequence[Agent], Tally[str]]:
+    """Jobs that have not ended, those of them that could start, all agents, and how busy these are."""
+    active, queue = await jobs.active_jobs(session), await jobs.startable(session)
+    return active, queue, await agents.all_agents(session), await agents.busy_slots(session)
 
 
-def _knows(job: Job, choice: Choice) -> bool:
+def _knows(job: Job, choice: Choice | None) -> bool:
     """Whether a queued job can only wait, and says so already: a thousand of them cost a round next to nothing."""
-    return choice.agent is None and (job.progress or {}).get("waiting_for") == choice.reason
+    return choice is not None and choice.agent is None and (job.progress or {}).get("waiting_for") == choice.reason
 
 
 def _age(attempt: Attempt, now: datetime) -> float | None:

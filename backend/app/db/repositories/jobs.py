@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import FieldError, PlatformError
-from app.db.models import Artifact, Attempt, Counter, Idempotency, Job, JobEvent
+from app.db.models import Artifact, Attempt, Counter, Dataset, Idempotency, Job, JobEvent
 from app.db.states import ATTEMPT_ACTIVE, JOB_ACTIVE
 
 
@@ -78,6 +78,18 @@ async def active_jobs(session: AsyncSession, *statuses: str) -> Sequence[Job]:
     """Jobs in one of `statuses` (default: every state that is not final), oldest first."""
     wanted = statuses or tuple(JOB_ACTIVE)
     return (await session.scalars(select(Job).where(Job.status.in_(wanted)).order_by(Job.number))).all()
+
+
+async def startable(session: AsyncSession, *, before: int | None = None) -> Sequence[Job]:
+    """Queued jobs that could start (numbered below `before`), oldest first.
+
+    Those whose data set is still being checked are left out: that may take long, and no slot waits for it.
+    """
+    checking = select(Dataset.id).where(Dataset.status == "checking")
+    query = select(Job).where(Job.status == "queued", Job.dataset_id.not_in(checking)).order_by(Job.number)
+    if before is not None:
+        query = query.where(Job.number < before)
+    return (await session.scalars(query)).all()
 
 
 def append_event(

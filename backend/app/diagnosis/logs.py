@@ -37,6 +37,9 @@ _FAILED = re.compile(
     r"|terminated abnormally",
     re.IGNORECASE,
 )
+_GIVEN_UP = re.compile(r"\b(?:exceeded|exhausted|giving up|gave up|out of retries|last attempt)\b", re.IGNORECASE)
+_TASK_FAILED = re.compile(r"srun: error: \S+: tasks? [\d,-]+: (?!Terminated)")
+"""Slurm cancels a step whose task failed, in the same words as for its owner."""
 _ELASTIC = re.compile(
     r"Root Cause \(first observed failure\):[^\0]{0,400}?rank\s*: (\d+) \(local_rank: \d+\)\s*\n"
     r"[^\0]{0,20}?exitcode\s*: (-?\d+)"
@@ -139,7 +142,9 @@ class Reading:
         found: list[Event] = []
         lines = self.log.lines
         advice = (index for sign in self._signs if sign.role == "advice" for index in self._at(sign))
-        advised = {index for index in advice if not is_exception(lines[index].text)}
+        advised = {
+            index for index in advice if not is_exception(lines[index].text) and not _GIVEN_UP.search(lines[index].text)
+        }
         for sign in self._signs:
             if sign.role == "advice" or sign.frames is not None:
                 continue
@@ -148,7 +153,8 @@ class Reading:
                     continue
                 if self._counts(sign, index):
                     found.append(self._event(sign, index))
-        return found
+        failed = next((index for index, line in enumerate(lines) if _TASK_FAILED.match(line.text)), len(lines))
+        return [event for event in found if event.index < failed or event.code != "TRAINING_CANCELLED"]
 
     def _at(self, sign: Signature) -> list[int]:
         return sorted({self.log.at(offset) for offset in places(sign, self.log.buffer)})

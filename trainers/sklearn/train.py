@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import sklearn
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageDraw, UnidentifiedImageError
 from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import confusion_matrix, log_loss
 from sklearn.neural_network import MLPClassifier
@@ -142,11 +142,25 @@ def batches(count: int, size: int, rng: np.random.Generator) -> Iterator[np.ndar
         yield order[start : start + size]
 
 
-def plot_confusion(matrix: np.ndarray, path: Path, cell: int = 24) -> None:
-    """Draws a confusion matrix (rows: truth) as grey squares, darker for more."""
+def plot_confusion(matrix: np.ndarray, names: list[str], path: Path, cell: int = 32) -> None:
+    """Draws a confusion matrix: a row for each true class, a column for each predicted one, darker for a larger share."""
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    grey = (255 - 235 * share).astype(np.uint8)
-    Image.fromarray(grey).resize((matrix.shape[1] * cell, matrix.shape[0] * cell), Image.Resampling.NEAREST).save(path)
+    longest = max(len(name) for name in names)
+    margin = min(160, 12 + 7 * longest)
+    edge = margin + cell * len(names)
+    picture = Image.new("L", (max(edge, 220), edge + 20), 255)
+    draw = ImageDraw.Draw(picture)
+    for row, name in enumerate(names):
+        y = margin + row * cell
+        draw.text((margin - 6, y + cell / 2), name[:20], fill=0, anchor="rm")
+        draw.text((y + cell / 2, margin - 6), name[: max(1, cell // 6)], fill=0, anchor="mb")
+        for column in range(len(names)):
+            x, dark = margin + column * cell, float(share[row, column])
+            draw.rectangle((x, y, x + cell - 1, y + cell - 1), fill=int(255 - 215 * dark), outline=230)
+            if matrix[row, column]:
+                draw.text((x + cell / 2, y + cell / 2), str(matrix[row, column]), fill=255 if dark > 0.5 else 0, anchor="mm")
+    draw.text((6, edge + 4), "rows: true, columns: predicted", fill=90)
+    picture.save(path)
 
 
 class Trainer:
@@ -229,7 +243,10 @@ class Trainer:
         if metrics[PRIMARY] > self.best:
             self.best, self.best_metrics = metrics[PRIMARY], metrics
             save(self.model, self.task.work / "best.npz", epoch, self.classes)
-            plot_confusion(confusion_matrix(self.y_val, guess, labels=self.labels), self.task.work / "confusion_matrix.png")
+            matrix = confusion_matrix(self.y_val, guess, labels=self.labels)
+            plot_confusion(matrix, self.classes, self.task.work / "confusion_matrix.png")
+        figures = f"accuracy {metrics[PRIMARY]:.4f}  loss {train_loss:.4f}  validation loss {losses['val/loss']:.4f}"
+        print(f"epoch {epoch}/{self.config['epochs']}  {figures}", flush=True)
         self.reporter.epoch_end(
             epoch=epoch, metrics=metrics, losses=losses, lr=self.config.get("lr0") or 0.05, images=len(self.y)
         )

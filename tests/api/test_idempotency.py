@@ -5,8 +5,10 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.deps import Platform
+from app.db.repositories.jobs import get_job
 from app.services.idempotency import plain_key
 from tests.conftest import Clock, TrainerService
 from tests.contract.shape import assert_canonical_error
@@ -96,3 +98,75 @@ async def test_a_key_is_forgotten_after_a_day(client: httpx.AsyncClient, clock: 
     assert (await client.post(JOBS, json=BODY, headers=headers)).json() == first
     clock.move(2)
     assert (await client.post(JOBS, json=BODY, headers=headers)).json() != first
+
+
+async def cancelled(client: httpx.AsyncClient) -> str:
+    """A job that may be tried again."""
+    job_id = (await client.post(JOBS, json=BODY, headers={"Prefer": "respond-async"})).json()["job_id"]
+    await client.post(f"{JOBS}/{job_id}/cancel")
+    return str(job_id)
+
+
+async def test_a_repeated_retry_gets_the_first_answer_again(client: httpx.AsyncClient) -> None:
+    job_id = await cancelled(client)
+    patch = {"patch": [{"op": "replace", "path": "/epochs", "value": 4}]}
+    headers = {"Idempotency-Key": '"k-1"'}
+    first = await client.post(f"{JOBS}/{job_id}/retry", json=patch, headers=headers)
+    again = await client.post(f"{JOBS}/{job_id}/retry", json=patch, headers=headers)
+    assert (again.status_code, again.json(), again.headers["location"]) == (200, first.json(), first.headers["location"])
+    assert "idempotency-replayed" not in first.headers
+    assert again.headers["idempotency-replayed"] == "true"
+    assert await count(client) == 2
+    other_key = await client.post(f"{JOBS}/{job_id}/retry", json=patch, headers={"Idempotency-Key": "k-2"})
+    assert other_key.json() != first.json()
+
+
+async def test_a_retry_is_bound_to_its_body_and_its_job(client: httpx.AsyncClient) -> None:
+    """The same fix of another job is another request; so is a submission of the very configuration."""
+    job_id, other_id = await cancelled(client), await cancelled(client)
+    headers = {"Idempotency-Key": "k"}
+    first = await client.post(f"{JOBS}/{job_id}/retry", headers=headers)
+    assert first.status_code == 200
+    patch = {"patch": [{"op": "replace", "path": "/epochs", "value": 4}]}
+    refused = [
+        await client.post(f"{JOBS}/{other_id}/retry", headers=headers),
+        await client.post(f"{JOBS}/{job_id}/retry", json=patch, headers=headers),
+        await client.post(JOBS, json=BODY, headers=headers),
+    ]
+    for answer in refused:
+        error = assert_canonical_error(answer, 422, "INVALID_CONFIG")
+        assert [item["pointer"] for item in error["errors"]] == ["#/Idempotency-Key"]
+    # Without a body and with an empty one are the same, and the refusals have not freed the key.
+    assert (await client.post(f"{JOBS}/{job_id}/retry", json={}, headers=headers)).json() == first.json()
+    assert await count(client) == 3
+
+
+async def test_a_retry_that_was_refused_frees_its_key(client: httpx.AsyncClient) -> None:
+    job_id = await cancelled(client)
+    headers = {"Idempotency-Key": "k"}
+    wrong = await client.post(f"{JOBS}/{job_id}/retry", json={"fix_id": "magic"}, headers=headers)
+    assert_canonical_error(wrong, 400, "VALIDATION_FAILED")
+    good = await client.post(f"{JOBS}/{job_id}/retry", headers=headers)
+    assert (good.status_code, "idempotency-replayed" in good.headers) == (200, False)
+
+
+async def test_a_repeat_of_a_retry_is_answered_also_when_the_fix_is_offered_no_more(
+    client: httpx.AsyncClient, platform: Platform
+) -> None:
+    """A new diagnosis may have replaced it between request and repeat."""
+    fix = {"id": "fewer", "label": "Fewer epochs", "applicability": "safe"}
+    offered = {**fix, "patch": [{"op": "replace", "path": "/epochs", "value": 1}]}
+    job_id = await cancelled(client)
+
+    async def offer(*fixes: dict[str, Any]) -> None:
+        async def tx(session: AsyncSession) -> None:
+            (await get_job(session, job_id)).error = {"code": "CUDA_OOM", "fixes": list(fixes)}
+
+        await platform.db.write(tx)
+
+    await offer(offered)
+    send = {"json": {"fix_id": "fewer"}, "headers": {"Idempotency-Key": "k"}}
+    first = await client.post(f"{JOBS}/{job_id}/retry", **send)
+    assert first.status_code == 200
+    await offer()
+    assert (await client.post(f"{JOBS}/{job_id}/retry", **send)).json() == first.json()

@@ -111,12 +111,18 @@ async def cancel_training_job(job_id: str, platform: PlatformDep) -> Answer:
 
 @router.post("/{job_id}/retry", dependencies=[UserDep], responses=shown(JobCreated))
 async def retry_training_job(
-    job_id: str, platform: PlatformDep, request: Annotated[RetryRequest | None, Body()] = None
+    job_id: str,
+    platform: PlatformDep,
+    request: Annotated[RetryRequest | None, Body()] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Answer:
     """Submits a failed job again as a new one, with an offered fix or a patch of one's own applied."""
-    new_id = await platform.training.retry(job_id, request or RetryRequest())
-    platform.driver.kick()
-    return _created(new_id, 200)
+    key = plain_key(idempotency_key) if idempotency_key is not None else None
+    async with platform.idempotency.once(key) as earlier:
+        # `retry` compares job and body; with equal ones it gives the earlier job.
+        new_id = await platform.training.retry(job_id, request or RetryRequest(), key)
+        platform.driver.kick()
+        return _created(new_id, 200, replayed=earlier is not None)
 
 
 @router.post("/{job_id}/run-now", status_code=202, dependencies=[UserDep], responses=shown(JobView, 202))

@@ -40,16 +40,25 @@ class TrainingService:
         self.settings = settings
         self.clock = clock
 
-    async def create(self, config: TrainingConfig, idempotency_key: str | None = None, retry_of: str | None = None) -> str:
+    async def create(
+        self,
+        config: TrainingConfig,
+        idempotency_key: str | None = None,
+        *,
+        retry_of: str | None = None,
+        request_hash: str | None = None,
+    ) -> str:
         """Stores a new job and returns its id; the same key with the same body returns the first job again.
 
-        `retry_of` is the job that it tries again; the two name each other.
+        `retry_of` is the job that it tries again; the two name each other. `request_hash` stands for what was asked for with
+        the key where that is not `config`.
 
         Raises:
             PlatformError: INVALID_MODEL, INVALID_CONFIG, QUOTA_EXCEEDED, VALIDATION_FAILED for a key used with another
                 body.
         """
         now = self.clock()
+        asked = request_hash or _digest(config.model_dump(mode="json"))
 
         async def store(session: AsyncSession) -> str:
             known = await agents.frameworks(session)
@@ -61,16 +70,11 @@ class TrainingService:
                 (await jobs.get_job(session, retry_of, lock=True)).retried_as = job.id
                 job.retry_of = retry_of
             if idempotency_key is not None:
-                session.add(Idempotency(key=idempotency_key, request_hash=_digest(config), job_id=job.id, created_at=now))
+                session.add(Idempotency(key=idempotency_key, request_hash=asked, job_id=job.id, created_at=now))
             return job.id
 
         async def once(session: AsyncSession) -> str:
-            if idempotency_key is not None:
-                keep = now - timedelta(hours=IDEMPOTENCY_HOURS)
-                earlier = await jobs.remembered(session, idempotency_key, keep)
-                if earlier is not None:
-                    return _same_request(earlier, config)
-            return await store(session)
+            return await _repeated(session, idempotency_key, asked, now) or await store(session)
 
         return await self.db.write(once)
 
@@ -175,17 +179,27 @@ class TrainingService:
 
         await self.db.write(tx)
 
-    async def retry(self, job_id: str, request: RetryRequest) -> str:
+    async def retry(self, job_id: str, request: RetryRequest, idempotency_key: str | None = None) -> str:
         """Submits a failed or cancelled job again, with a fix applied where one is named; returns the new job's id.
+
+        The same key with the same job and request returns the first new job again, also where the fix is offered no more.
 
         Raises:
             PlatformError: NOT_FOUND, CONFLICT where the job has not ended or succeeded, VALIDATION_FAILED for an unknown
                 fix or a patch that does not fit, and what `create` raises.
         """
-        job = await self.db.read(lambda session: jobs.get_job(session, job_id))
+        asked, now = _digest({"retry_of": job_id, **request.model_dump(mode="json")}), self.clock()
+
+        async def look(session: AsyncSession) -> tuple[Job, str | None]:
+            return await jobs.get_job(session, job_id), await _repeated(session, idempotency_key, asked, now)
+
+        job, earlier = await self.db.write(look)
+        if earlier is not None:
+            return earlier
         if job.status not in JOB_FINAL or job.status == "succeeded":
             raise PlatformError.from_code("CONFLICT", {"state": job.status, "wanted": "retry"})
-        return await self.create(_config_of(_patched(job, request)), retry_of=job_id)
+        config = _config_of(_patched(job, request))
+        return await self.create(config, idempotency_key, retry_of=job_id, request_hash=asked)
 
     async def run_now(self, job_id: str) -> None:
         """Ends the wait before the next attempt.
@@ -225,14 +239,15 @@ class TrainingService:
         return len(await self.db.read(lambda session: jobs.active_jobs(session, *JOB_ACTIVE)))
 
 
-def _digest(config: TrainingConfig) -> str:
-    body = orjson.dumps(config.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(body).hexdigest()
+def _digest(asked: dict[str, Any]) -> str:
+    return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def _same_request(earlier: Idempotency, config: TrainingConfig) -> str:
-    if earlier.request_hash == _digest(config):
-        return earlier.job_id
+async def _repeated(session: AsyncSession, key: str | None, request_hash: str, now: datetime) -> str | None:
+    """The job that an earlier request with this key made; None where there was none."""
+    earlier = await jobs.remembered(session, key, now - timedelta(hours=IDEMPOTENCY_HOURS)) if key is not None else None
+    if earlier is None or earlier.request_hash == request_hash:
+        return earlier.job_id if earlier else None
     message = "was used with another body; use a new key for a new training"
     error = FieldError("#/Idempotency-Key", "idempotency_key_reused", message)
     raise PlatformError.from_code(

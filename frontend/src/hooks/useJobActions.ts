@@ -2,9 +2,10 @@
 
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { toast } from "sonner";
 import type { Fix, Job } from "../generated/api";
+import { keyFor, NO_KEY } from "../lib/requestKey";
 import { ApiError, api } from "../services/api";
 import { jobKeys, newerJob } from "./useTrainingJob";
 
@@ -28,9 +29,16 @@ export function useJobActions(job: Job, onError: (error: Error) => void, onSucce
       onError(error);
     },
   });
+  const key = useRef(NO_KEY);
   const retry = useMutation({
-    mutationFn: (fix: Fix | null) => api.retry(id, fix ? { fix_id: fix.id } : {}),
+    mutationFn: (fix: Fix | null) => {
+      const body = fix ? { fix_id: fix.id } : {};
+      key.current = keyFor(key.current, body);
+      return api.retry(id, body, key.current.key);
+    },
     onSuccess: ({ job_id }, fix) => {
+      // Whoever tries again after this wants another job.
+      key.current = NO_KEY;
       onSuccess();
       toast.success(fix ? `${job_id} started: ${fix.label}` : `${job_id} started`);
       client.invalidateQueries({ queryKey: jobKeys.job(id) });

@@ -13,6 +13,7 @@ import {
   withDefaults,
 } from "../lib/form";
 import { patchBetween, patched } from "../lib/job";
+import { keyFor, NO_KEY } from "../lib/requestKey";
 import { ApiError, api } from "../services/api";
 
 const KEPT = "vtp-new-training";
@@ -37,13 +38,6 @@ export function keptDraft(): Kept | null {
 }
 
 export const forgetDraft = () => sessionStorage.removeItem(KEPT);
-
-/** A random name for a request; it also works where a page has no secure context. */
-function newKey(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
-    byte.toString(16).padStart(2, "0"),
-  ).join("");
-}
 
 function useSettled<T>(value: T): T {
   const [settled, setSettled] = useState(value);
@@ -128,7 +122,7 @@ export function useTrainingForm(frameworks: Framework[], start: Beginning) {
     placeholderData: (old) => old,
   });
 
-  const key = useRef({ body: "", key: "" });
+  const key = useRef(NO_KEY);
   const submit = useMutation({
     mutationFn: async () => {
       const found = await client.fetchQuery({
@@ -137,9 +131,7 @@ export function useTrainingForm(frameworks: Framework[], start: Beginning) {
         staleTime: 0,
       });
       if (found.errors.length) return null;
-      const body = JSON.stringify(config);
-      // The same training sent again after a lost answer is the same request; another one is not.
-      if (key.current.body !== body) key.current = { body, key: newKey() };
+      key.current = keyFor(key.current, config);
       // Tried again with changes, the new job is the old one's successor, and both say so.
       if (retryOf)
         return api.retry(retryOf.job_id, { patch: patchBetween(retryOf.config, config) }, key.current.key);

@@ -1,5 +1,6 @@
 """Log lines: JSON on a server, readable in a terminal, with a trace id and without secrets."""
 
+import importlib
 import json
 from collections.abc import Iterator
 
@@ -61,3 +62,17 @@ def test_lines_below_the_level_are_left_out(capsys: pytest.CaptureFixture[str]) 
     text = capsys.readouterr().err
     assert "quiet" not in text
     assert "loud" in text
+
+
+def test_lines_are_safe_before_anybody_has_set_up_logging() -> None:
+    """structlog's own default would draw the local variables of every frame."""
+    structlog.reset_defaults()
+    importlib.reload(logging)
+    assert structlog.is_configured()
+    assert logging._redact in structlog.get_config()["processors"]
+
+
+def test_a_process_that_has_set_up_logging_keeps_its_own() -> None:
+    structlog.configure(processors=[structlog.processors.JSONRenderer()])
+    importlib.reload(logging)
+    assert len(structlog.get_config()["processors"]) == 1

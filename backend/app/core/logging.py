@@ -49,3 +49,8 @@ def configure(*, json: bool = False, level: str = "INFO") -> None:
 def get_logger(name: str) -> Any:
     """A logger that puts `name` on its lines; events are a short text with fields beside it."""
     return structlog.get_logger(logger_name=name)
+
+
+if not structlog.is_configured():
+    # structlog's own default draws the local variables of every frame, secrets among them.
+    configure()

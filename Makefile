@@ -46,7 +46,10 @@ format: setup-tests ## Bring the sources into form
 corpus: setup-tests ## Measure the diagnosis on labelled failures
 	@$(BIN)/python tools/corpus.py
 
-bench: setup-tests ## Measure what the platform costs
+bench: setup-tests ## Measure what the platform costs, beside its peers
+	@$(BIN)/python benchmarks/bench_core.py
+	@$(BIN)/python benchmarks/bench_http.py
+	@$(BIN)/python benchmarks/bench_logs.py
 	@$(BIN)/python benchmarks/bench_pipeline.py
 
 generate: setup-tests ## Write the files that are made from others

@@ -88,6 +88,7 @@ export function attempt(some: Partial<Attempt> = {}): Attempt {
     wait_s: null,
     resumed_from: null,
     history: null,
+    verdicts: [],
     exit: { code: null, signal: 9 },
     error: null,
     diagnosis: {

@@ -140,6 +140,7 @@ async def test_a_stored_failure_is_judged_again_and_the_old_verdict_stays(
     assert (await client.get(f"{JOBS}/{job_id}")).json()["error"]["code"] == "TRAINING_CODE_ERROR"
     same = (await client.post(f"{JOBS}/{job_id}/attempts/1/diagnose")).json()
     assert (same["changed"], same["verdicts"]) == (False, [])
+    assert (await attempt_of(client, job_id))["verdicts"] == []
     rule = await add(client)
     again = (await client.post(f"{JOBS}/{job_id}/attempts/1/diagnose")).json()
     assert (again["changed"], again["code"], again["rules"]) == (True, "GPU_HARDWARE_FAULT", ["tired lane"])
@@ -151,6 +152,7 @@ async def test_a_stored_failure_is_judged_again_and_the_old_verdict_stays(
         "TRAINING_CODE_ERROR",
         ["TRAINING_CODE_ERROR", "GPU_HARDWARE_FAULT"],
     )
+    assert (await attempt_of(client, job_id))["verdicts"] == back["verdicts"]
 
 
 async def test_an_attempt_that_left_nothing_cannot_be_judged_again(

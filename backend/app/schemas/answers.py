@@ -122,6 +122,16 @@ class ResumedFrom(BaseModel):
     epoch: int
 
 
+class Verdict(BaseModel):
+    """A verdict on an attempt that a later one has taken the place of."""
+
+    at: Stamp = Field(description="When the later one came")
+    code: str | None
+    confidence: float | None
+    evidence: list[str]
+    fingerprint: str | None
+
+
 class AttemptView(BaseModel):
     """One attempt of a job."""
 
@@ -140,6 +150,7 @@ class AttemptView(BaseModel):
     error: PublicError | None
     diagnosis: ShownDiagnosis | None
     history: ShownHistory | None
+    verdicts: list[Verdict] = Field(description="What it was diagnosed as before, newest last")
     decision: ShownDecision | None
 
 

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.schemas.answers import Verdict
+
 Text = Annotated[str, Field(min_length=1, max_length=120)]
 
 
@@ -58,16 +60,6 @@ class DryRun(BaseModel):
     scanned: int
     hits: list[DryRunHit]
     unreadable: int
-
-
-class Verdict(BaseModel):
-    """A verdict on an attempt that a later one has taken the place of."""
-
-    at: str
-    code: str | None
-    confidence: float | None
-    evidence: list[str]
-    fingerprint: str | None
 
 
 class Rejudged(BaseModel):

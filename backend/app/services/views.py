@@ -106,6 +106,7 @@ def attempt_view(attempt: Attempt) -> dict[str, Any]:
         # Evidence is lines of the training's own log; what looks like a secret in them is not shown.
         "diagnosis": redact({key: diagnosis.get(key) for key in shown}) if diagnosis else None,
         "history": {key: attempt.history.get(key) for key in compared} if attempt.history else None,
+        "verdicts": redact(list((attempt.history or {}).get("verdicts") or ())),
         "decision": {key: attempt.decision.get(key) for key in decided} if attempt.decision else None,
     }
 

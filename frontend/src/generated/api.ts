@@ -123,6 +123,15 @@ export interface Job {
   last_seq: number;
 }
 
+export interface Verdict {
+  /** When a later one took its place. */
+  at: string;
+  code: string | null;
+  confidence: number | null;
+  evidence: string[];
+  fingerprint: string | null;
+}
+
 export interface Attempt {
   attempt: number;
   status: string;
@@ -144,6 +153,8 @@ export interface Attempt {
     progress: boolean | null;
     best_epoch: number | null;
   } | null;
+  /** What it was diagnosed as before, newest last. */
+  verdicts: Verdict[];
   decision: {
     action: string;
     reason: string | null;

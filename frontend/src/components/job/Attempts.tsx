@@ -1,7 +1,7 @@
 // The timeline of a job: every attempt with its wait, cause, decision and change, and the one that comes next.
 
 import { ArrowDownToDot } from "lucide-react";
-import type { Attempt, Job } from "../../generated/api";
+import type { Attempt, Job, Verdict } from "../../generated/api";
 import { useNow } from "../../hooks/useNow";
 import { exitText, seconds } from "../../lib/failure";
 import { duration } from "../../lib/format";
@@ -107,6 +107,7 @@ function Row({ attempt, before, chosen, stopped, onChoose }: RowProps) {
             {ended && <span className="text-[13px] text-soft"> ({ended})</span>}
           </p>
         )}
+        <Verdicts verdicts={attempt.verdicts} />
         {attempt.decision && (
           <p className="mt-1 text-[13px] text-soft">
             {stopped
@@ -122,6 +123,33 @@ function Row({ attempt, before, chosen, stopped, onChoose }: RowProps) {
         )}
       </div>
     </li>
+  );
+}
+
+/** What the attempt was diagnosed as before its present verdict, newest first. */
+function Verdicts({ verdicts }: { verdicts: Verdict[] }) {
+  if (!verdicts.length) return null;
+  return (
+    <details className="mt-1 text-[13px] text-soft">
+      <summary className="cursor-pointer">
+        {verdicts.length === 1 ? "One earlier verdict" : `${verdicts.length} earlier verdicts`}
+      </summary>
+      <ul className="mt-1 flex flex-col gap-1 pl-3">
+        {verdicts.toReversed().map((verdict) => (
+          <li key={`${verdict.at}/${verdict.code}`}>
+            Diagnosed before as <code className="font-mono text-xs">{verdict.code ?? "no failure"}</code>
+            {verdict.confidence !== null && ` (${Math.round(verdict.confidence * 100)} %)`}
+            {", "}
+            <Ago at={verdict.at} prefix="until " />
+            {verdict.evidence.map((line) => (
+              <code key={line} className="block font-mono text-xs break-words whitespace-pre-wrap">
+                {line}
+              </code>
+            ))}
+          </li>
+        ))}
+      </ul>
+    </details>
   );
 }
 

@@ -1,4 +1,5 @@
-"""The signatures, read from ``signatures.toml`` and matched in linear time: one automaton says which occur in a text."""
+"""The signatures, read from ``signatures.toml`` and ``vocabulary.toml``, matched in linear time: one automaton says which
+occur in a text."""
 
 import functools
 import re
@@ -46,10 +47,20 @@ class Signature:
         return "(?P<entity" in self.pattern
 
 
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads((Path(__file__).parent / name).read_text(encoding="utf-8"))
+
+
+def _spelt_out(pattern: str, words: dict[str, str]) -> str:
+    """A pattern with the names in angle brackets replaced by the words that they stand for."""
+    return re.sub("<<([A-Z_]+)>>", lambda name: words[name[1]], pattern)
+
+
 @functools.cache
 def signatures() -> tuple[Signature, ...]:
-    """All signatures, in the order of the file."""
-    text = (Path(__file__).parent / "signatures.toml").read_text(encoding="utf-8")
+    """All signatures, in the order of the files."""
+    known = _read("signatures.toml")["signature"]
+    general = _read("vocabulary.toml")
     return tuple(
         Signature(
             number,
@@ -57,20 +68,19 @@ def signatures() -> tuple[Signature, ...]:
             row["priority"],
             row.get("role", "root"),
             row.get("scope", "exception"),
-            row["pattern"].replace("\n", ""),
+            _spelt_out(row["pattern"].replace("\n", ""), general["words"]),
             row.get("frames"),
             tuple(row["hits"]),
             tuple(row["misses"]),
         )
-        for number, row in enumerate(tomllib.loads(text)["signature"])
+        for number, row in enumerate([*known, *general["signature"]])
     )
 
 
 @functools.cache
 def entity_patterns() -> dict[str, str]:
     """For each code, where its text names what it is about."""
-    text = (Path(__file__).parent / "signatures.toml").read_text(encoding="utf-8")
-    return dict(tomllib.loads(text)["entities"])
+    return dict(_read("signatures.toml")["entities"])
 
 
 def _options() -> Any:

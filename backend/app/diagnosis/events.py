@@ -12,6 +12,11 @@ CODE_PRIORITY, VAGUE_PRIORITY = 65, 45
 VAGUE = frozenset({"RuntimeError", "Exception", "BaseException", "SystemExit", "Exit", "Error", "OSError", "IOError", ""})
 
 
+ABOUT_INPUT = frozenset(
+    {"MODEL_DATA_MISMATCH", "INVALID_CONFIG", "INVALID_MODEL", "DATASET_INVALID_FORMAT", "DATASET_NOT_FOUND"}
+)
+
+
 @dataclass(slots=True)
 class Event:
     """One thing that a log tells of a failure, at line `index` (of the log's lines)."""
@@ -39,6 +44,9 @@ def _about(sign: Signature, text: str, frames: str) -> str | None:
 def exception_events(text: str, frames: str, index: int, raised: Raised | None = None) -> list[Event]:
     """What the text of one exception means; without a signature of its own, a fault in code."""
     signs = [sign for sign in match_text(text, frames) if sign.role != "advice"]
+    if any(sign.role == "cascade" and sign.code == "DISTRIBUTED_COMM_ERROR" for sign in signs):
+        # General words about models and data are no match for those of a rank that lost the others.
+        signs = [sign for sign in signs if sign.priority // 10 != GENERAL or sign.code not in ABOUT_INPUT]
     # A pipe between processes that broke tells of the other end, whatever the words.
     pipes = [sign for sign in signs if sign.role == "cascade" and sign.frames is not None]
     found = [

@@ -118,6 +118,18 @@ async def test_one_kind_of_failure_is_asked_for_once_also_after_a_restart(
     assert len(server.asked) == 1
 
 
+async def test_a_look_at_what_is_there_asks_no_model(
+    client: AsyncClient, mock_trainer_service: TrainerService, explained: ExplanationService, server: LlmServer
+) -> None:
+    job_id = await failed(client, mock_trainer_service)
+    look = f"{JOBS}/{job_id}/explanation?ask=false"
+    found = (await client.get(look)).json()
+    assert (found["source"], found["reason"], found["model"], server.asked) == ("catalogue", "unasked", None, [])
+    await client.get(f"{JOBS}/{job_id}/explanation")
+    found = (await client.get(look)).json()
+    assert (found["source"], found["reason"], found["text"], len(server.asked)) == ("llm", None, server.words, 1)
+
+
 async def test_no_secret_of_the_evidence_leaves(
     client: AsyncClient, mock_trainer_service: TrainerService, explained: ExplanationService, platform: Platform,
     server: LlmServer,

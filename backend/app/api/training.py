@@ -147,9 +147,13 @@ async def list_attempts(job_id: str, platform: PlatformDep) -> Answer:
 
 
 @router.get("/{job_id}/explanation", dependencies=[UserDep], responses=shown(Explanation))
-async def explain_failure(job_id: str, platform: PlatformDep) -> Answer:
+async def explain_failure(
+    job_id: str,
+    platform: PlatformDep,
+    ask: Annotated[bool, Query(description="False gives a model's words only where they are kept already")] = True,
+) -> Answer:
     """Why the job failed; in a language model's words where a key is set and it answers, else in the catalogue's."""
-    return Answer(await platform.explanations.explanation(job_id))
+    return Answer(await platform.explanations.explanation(job_id, ask=ask))
 
 
 @router.get("/{job_id}/logs", dependencies=[UserDep], response_class=Response, responses=LOGS)

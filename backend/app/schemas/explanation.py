@@ -16,7 +16,8 @@ class Explanation(BaseModel):
     text: str = Field(description="Plain text")
     source: Literal["catalogue", "llm"]
     model: str | None = Field(description="The language model, where its words are shown")
-    reason: Literal["off", "pending", "unavailable"] | None = Field(
-        description="Why it is the catalogue's text: no key is set, the model is still being asked, or it did not answer"
+    reason: Literal["off", "unasked", "pending", "unavailable"] | None = Field(
+        description="Why it is the catalogue's text: no key is set, the model was not to be asked, is still being asked, or "
+        "did not answer"
     )
     doc_url: str

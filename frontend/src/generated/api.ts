@@ -164,6 +164,20 @@ export interface Attempt {
   } | null;
 }
 
+/** Why a job failed, in the catalogue's words or a language model's. */
+export interface Explanation {
+  job_id: string;
+  attempt: number | null;
+  code: string;
+  confidence: number | null;
+  evidence: string[];
+  text: string;
+  source: "catalogue" | "llm";
+  model: string | null;
+  reason: "off" | "unasked" | "pending" | "unavailable" | null;
+  doc_url: string;
+}
+
 export interface EpochFigures {
   attempt: number;
   epoch: number;

@@ -9,6 +9,7 @@ import type {
   DryRun,
   EpochFigures,
   ErrorResponse,
+  Explanation,
   FieldProblem,
   Fix,
   Framework,
@@ -146,6 +147,9 @@ export const api = {
     ),
   job: (id: string) => request<Job>("GET", jobPath(id)),
   attempts: (id: string) => request<Items<Attempt>>("GET", `${jobPath(id)}/attempts`),
+  /** Without `ask` no model is asked; words that are kept already come all the same. */
+  explanation: (id: string, ask: boolean) =>
+    request<Explanation>("GET", `${jobPath(id)}/explanation?ask=${ask}`),
   metrics: (id: string) => request<Items<EpochFigures>>("GET", `${jobPath(id)}/metrics`),
   artifacts: (id: string) => request<Items<Artifact>>("GET", `${jobPath(id)}/artifacts`),
   logs: (id: string, after: number, limit: number) =>

@@ -5,6 +5,7 @@ import type { Attempt, Job, PublicError } from "../../generated/api";
 import type { JobActions } from "../../hooks/useJobActions";
 import { CERTAIN, exitText } from "../../lib/failure";
 import { Button, linkClass } from "../ui";
+import { InOtherWords } from "./InOtherWords";
 
 interface DiagnosisProps {
   job: Job;
@@ -15,9 +16,28 @@ interface DiagnosisProps {
   inLog: (line: string) => boolean;
 }
 
-export function Diagnosis({ job, error, attempt, actions, onEvidence, inLog }: DiagnosisProps) {
-  if (!attempt?.diagnosis) return <Refusal job={job} error={error} />;
-  const { confidence, entity, evidence } = attempt.diagnosis;
+export function Diagnosis(props: DiagnosisProps) {
+  const { job, error, attempt } = props;
+  return (
+    <>
+      {attempt?.diagnosis ? (
+        <Verdict {...props} attempt={attempt} diagnosis={attempt.diagnosis} />
+      ) : (
+        <Refusal job={job} error={error} />
+      )}
+      {/* Another verdict wants other words. */}
+      <InOtherWords key={error.code} job={job} error={error} />
+    </>
+  );
+}
+
+interface VerdictProps extends Omit<DiagnosisProps, "job" | "error"> {
+  attempt: Attempt;
+  diagnosis: NonNullable<Attempt["diagnosis"]>;
+}
+
+function Verdict({ attempt, diagnosis, actions, onEvidence, inLog }: VerdictProps) {
+  const { confidence, entity, evidence } = diagnosis;
   const ended = exitText(attempt.exit);
   return (
     <>

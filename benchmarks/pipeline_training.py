@@ -72,7 +72,7 @@ async def bench_training(folder: Path, *, tiny: bool) -> None:
     if not (ULTRALYTICS / ".venv/bin/python").exists():
         show("training", "not run", "the Ultralytics environment is not installed")
         return
-    rounds, epochs = (1, 1) if tiny else (2, 2)
+    rounds, epochs = (1, 1) if tiny else (2, 5)
     data = folder / "digits"
     with zipfile.ZipFile(DIGITS) as archive:
         archive.extractall(data)

@@ -7,6 +7,7 @@ reads them like its own.
 
 import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,25 @@ LIVE = "vtp"
 
 def state(trainer: Any, epoch: int, step: int) -> dict[str, Any]:
     """Everything of a training that has finished `epoch` epochs and `step` steps of the next."""
-    from ultralytics import __version__
     from ultralytics.utils.torch_utils import unwrap_model
 
-    average = deepcopy(trainer.ema.ema)
-    average.criterion = None
+    live = {
+        "model": unwrap_model(trainer.model).state_dict(),
+        "optimizer": trainer.optimizer.state_dict(),
+        "step": step,
+        "best": trainer.best_kept,
+    }
+    # Right after the best epoch both are the same weights: they are then written once.
+    best = trainer.best_kept
+    newest = best is not None and step == 0 and best["epoch"] == epoch - 1
+    average = best["ema"] if newest else trainer.ema.ema
+    return _averaged(trainer, epoch, average) | {"scaler": trainer.scaler.state_dict(), LIVE: live}
+
+
+def _averaged(trainer: Any, epoch: int, average: Any) -> dict[str, Any]:
+    """What Ultralytics reads of a checkpoint, its averaged weights being `average`; no optimizer."""
+    from ultralytics import __version__
+
     stopper = trainer.stopper
     return {
         "epoch": epoch - 1,
@@ -30,28 +45,27 @@ def state(trainer: Any, epoch: int, step: int) -> dict[str, Any]:
         "ema": average,
         "updates": trainer.ema.updates,
         "optimizer": None,
-        "scaler": trainer.scaler.state_dict(),
         "train_args": vars(trainer.args),
         "train_metrics": {**(trainer.metrics or {}), "fitness": trainer.fitness},
         "train_results": trainer.read_results_csv(),
         "version": __version__,
-        LIVE: {
-            "model": unwrap_model(trainer.model).state_dict(),
-            "optimizer": trainer.optimizer.state_dict(),
-            "step": step,
-            "best": _best(trainer),
-        },
     }
 
 
-def _best(trainer: Any) -> dict[str, Any] | None:
-    """The best weights so far, without their optimizer; None before there are any."""
-    from ultralytics.nn.tasks import torch_safe_load
+def best(trainer: Any) -> dict[str, Any]:
+    """The averaged weights of the epoch that has just ended, to be kept as the best so far."""
+    with _bare(trainer.ema.ema) as average:
+        return _averaged(trainer, trainer.epoch + 1, deepcopy(average))
 
-    if not trainer.best.exists():
-        return None
-    kept, _ = torch_safe_load(str(trainer.best), safe_only=True)
-    return {**kept, "optimizer": None}
+
+@contextmanager
+def _bare(model: Any) -> Iterator[Any]:
+    """The model without its loss, which is made anew from its arguments and does not belong into a file."""
+    loss, model.criterion = getattr(model, "criterion", None), None
+    try:
+        yield model
+    finally:
+        model.criterion = loss
 
 
 def write(trainer: Any, target: Path, *, epoch: int, step: int = 0) -> Path:
@@ -64,7 +78,8 @@ def write(trainer: Any, target: Path, *, epoch: int, step: int = 0) -> Path:
 
     target.parent.mkdir(exist_ok=True)
     part = target.with_suffix(".part")
-    torch.save(state(trainer, epoch, step), part)
+    with _bare(trainer.ema.ema):
+        torch.save(state(trainer, epoch, step), part)
     part.replace(target)
     return target
 
@@ -90,6 +105,7 @@ def restore(trainer: Any, stored: dict[str, Any]) -> None:
     for group, kernel in zip(trainer.optimizer.param_groups, fused, strict=True):
         # The device of this machine, not that of the last one, chooses the kernel.
         group["fused"] = kernel
+    trainer.best_kept = live["best"]
     if live["best"] is not None:
         torch.save(live["best"], trainer.best)
     _restore_results(trainer.csv, stored.get("train_results") or {}, stored["epoch"] + 1)

@@ -55,6 +55,8 @@ class Watched:
     target: Path
     bad_steps = 0
     gathered = 0
+    best_kept: dict[str, Any] | None = None
+    """The best weights so far as a checkpoint of Ultralytics has them; None before the first epoch has ended."""
     order: checkpoints.EpochOrder | None = None
 
     @property
@@ -187,7 +189,10 @@ class Watched:
         """
         if not (checkpoints.finite(self.ema.ema) and checkpoints.finite(self.model)):
             raise self.diverged("weights are no numbers")
-        return bool(super().save_model())  # type: ignore[misc]
+        saved = bool(super().save_model())  # type: ignore[misc]
+        if self.best_fitness == self.fitness:
+            self.best_kept = checkpoints.best(self)
+        return saved
 
     def read_results_csv(self) -> dict[str, list[float]]:
         """The table of epochs by column. Ultralytics reads it with a library that starts threads, which takes memory."""

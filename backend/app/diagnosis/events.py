@@ -12,8 +12,15 @@ CODE_PRIORITY, VAGUE_PRIORITY = 65, 45
 VAGUE = frozenset({"RuntimeError", "Exception", "BaseException", "SystemExit", "Exit", "Error", "OSError", "IOError", ""})
 
 
-ABOUT_INPUT = frozenset(
-    {"MODEL_DATA_MISMATCH", "INVALID_CONFIG", "INVALID_MODEL", "DATASET_INVALID_FORMAT", "DATASET_NOT_FOUND"}
+NOT_OF_PEERS = frozenset(
+    {
+        "MODEL_DATA_MISMATCH",
+        "INVALID_CONFIG",
+        "INVALID_MODEL",
+        "DATASET_INVALID_FORMAT",
+        "DATASET_NOT_FOUND",
+        "OPERATION_TIMEOUT",
+    }
 )
 
 
@@ -45,8 +52,8 @@ def exception_events(text: str, frames: str, index: int, raised: Raised | None =
     """What the text of one exception means; without a signature of its own, a fault in code."""
     signs = [sign for sign in match_text(text, frames) if sign.role != "advice"]
     if any(sign.role == "cascade" and sign.code == "DISTRIBUTED_COMM_ERROR" for sign in signs):
-        # General words about models and data are no match for those of a rank that lost the others.
-        signs = [sign for sign in signs if sign.priority // 10 != GENERAL or sign.code not in ABOUT_INPUT]
+        # General words about input and time are no match for those of a rank that lost the others.
+        signs = [sign for sign in signs if sign.priority // 10 != GENERAL or sign.code not in NOT_OF_PEERS]
     # A pipe between processes that broke tells of the other end, whatever the words.
     pipes = [sign for sign in signs if sign.role == "cascade" and sign.frames is not None]
     found = [

@@ -29,6 +29,8 @@ class ErrorSeverity(str, Enum):
     CRITICAL = "critical"
 
 
+# A code that is transient by itself is not once its error says otherwise.
+_RETRYABLE = {code: row.retryable and row.type != "transient" for code, row in REGISTRY.items()}
 _TYPES = {kind.value: kind for kind in ErrorType}
 _SEVERITIES = {severity.value: severity for severity in ErrorSeverity}
 
@@ -183,7 +185,7 @@ class PlatformError(Exception):
     @property
     def retryable(self) -> bool:
         """Whether trying the same again can help."""
-        return self.error_type is ErrorType.TRANSIENT or (self.row.retryable and self.row.type != "transient")
+        return self.error_type is ErrorType.TRANSIENT or _RETRYABLE[self.code]
 
     @property
     def retry_after(self) -> float | None:

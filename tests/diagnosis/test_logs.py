@@ -101,3 +101,13 @@ def test_colours_and_carriage_returns_leave_the_lines_and_their_numbers() -> Non
 
 def test_a_log_of_a_million_characters_in_one_line_is_read() -> None:
     assert code("x" * 1_000_000) is None
+
+
+def test_a_traceback_in_one_string_of_a_json_line_is_read() -> None:
+    line = (
+        r'{"level": "ERROR", "exc_info": "Traceback (most recent call last):\n  File \"/app/t.py\", line 3, in f\n'
+        r'    f()\nValueError: Unknown model \"r51\"", "pid": 7}'
+    )
+    found = read_log(f"start\n{line}\nend\n").root
+    assert found is not None
+    assert (found.code, found.text) == ("INVALID_MODEL", 'ValueError: Unknown model "r51"')

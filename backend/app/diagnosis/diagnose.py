@@ -12,6 +12,7 @@ from typing import Any
 
 from app.core.fixes import fixes_for
 from app.diagnosis.ending import (
+    BY_EXIT,
     CRASHES,
     SIGNALS,
     Finding,
@@ -26,6 +27,7 @@ from app.diagnosis.ending import (
 from app.diagnosis.events import GENERAL, SPECIFIC
 from app.diagnosis.evidence import Diagnosis, Evidence
 from app.diagnosis.fingerprint import FINGERPRINT_VERSION, fingerprint
+from app.diagnosis.last_words import last_words
 from app.diagnosis.logs import PURE, Reading, read_log
 from app.diagnosis.scan import window
 from app.diagnosis.text import TAIL_CHARACTERS, shortened, tone_of
@@ -152,10 +154,23 @@ def _explanations(evidence: Evidence, reading: Reading) -> Iterator[Finding | No
     yield silence(evidence)
     if rank is not None:
         yield rank
+    yield _said_last(evidence, reading)
     yield from _process(evidence, reading)
     yield said
     follows = chain(evidence)
     yield replace(finding(follows), confidence=0.8) if follows is not None else None
+
+
+def _said_last(evidence: Evidence, reading: Reading) -> Finding | None:
+    """The topic of the last lines, where the end of the process tells no more than that it was killed, or nothing."""
+    killed = evidence.signal in (9, 15)
+    if evidence.ranks or reading.elastic is not None or not _known_to_have_failed(evidence):
+        return None
+    if evidence.exit_code in BY_EXIT or not (killed or evidence.signal is None):
+        return None
+    if reading.connection_lost is not None or (not killed and reading.role("echo") is not None):
+        return None
+    return last_words(reading, killed=killed)
 
 
 def _after_success(reading: Reading) -> Finding | None:

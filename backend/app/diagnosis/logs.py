@@ -88,6 +88,10 @@ class Reading:
                 yield index
             seen = index
 
+    def last_progress(self, first: int) -> int:
+        """Index of the last line from `first` on that shows a training at work; -1 where there is none."""
+        return max(self._progress(first), default=-1)
+
     def _elastic(self) -> tuple[str, int] | None:
         """The rank that torchrun saw fail first, and its exit code."""
         if b"Root Cause (first" not in self.log.buffer:

@@ -36,6 +36,9 @@ _STALE = re.compile(
     r"|last (?:boot|run))\b",
     re.IGNORECASE,
 )
+_ESCAPED = "Traceback (most recent call last):\\n"
+"""A traceback as a logger of JSON objects writes it, in one line."""
+_STRING = re.compile(r'(?:[^"\\]|\\.)*')
 _HEADING = re.compile(r"^\s*(?:-{2,}|={2,}|#{2,}|\*{3,})")
 
 
@@ -70,11 +73,21 @@ def tone_of(text: str) -> str:
     return "plain"
 
 
+def _unescaped(line: str) -> list[str]:
+    """The lines of a traceback that stands as one string of a JSON object, and an empty one that ends it."""
+    start = line.index(_ESCAPED)
+    end = _STRING.match(line, start)
+    inner = line[start : end.end() if end else len(line)]
+    return [part.replace('\\"', '"').replace("\\\\", "\\") for part in inner.split("\\n")] + [""]
+
+
 def _split(text: str) -> list[tuple[int, str]]:
     """Numbered lines; what a carriage return overwrote stands as a line of the same number."""
     numbered = []
     for number, line in enumerate(text.split("\n"), 1):
-        if "\r" not in line:
+        if _ESCAPED in line:
+            numbered += [(number, part) for part in _unescaped(line)]
+        elif "\r" not in line:
             numbered.append((number, line))
         else:
             numbered += [(number, part) for part in line.split("\r") if part]

@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 NPM = PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix frontend
 
-.PHONY: help setup setup-tests demo up test test-fast lint format corpus bench lock generate clean
+.PHONY: help setup setup-tests demo up test test-fast coverage lint format corpus bench lock generate clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -27,6 +27,10 @@ test: setup-tests ## Run all tests
 
 test-fast: setup-tests ## Run the tests that take no training and no browser
 	@$(BIN)/pytest -m "not slow and not e2e and not browser"
+
+coverage: setup-tests ## Show that every branch of the error core is tested
+	@$(BIN)/coverage run --branch --source=backend/app/core -m pytest -q tests/core tests/test_errors.py tests/contract
+	@$(BIN)/coverage report --fail-under=100 --skip-covered
 
 lint: setup-tests ## Check style, types, import directions
 	@$(BIN)/ruff check .

@@ -19,6 +19,7 @@ def verdict(**evidence: Any) -> str:
     [
         ("this host did not have enough memory for the container", "HOST_OOM"),
         ("WARNING the cloud wants its spot instance back", "JOB_PREEMPTED"),
+        ("everything on gpu-4 is evicted", "JOB_PREEMPTED"),
         ("your job has used its time allocation", "TRAINING_TIMEOUT"),
         ("the owner has cancelled it", "TRAINING_CANCELLED"),
     ],

@@ -15,7 +15,7 @@ _MEMORY = (
     r"|insufficient|killed for)\w*.{0,40}\bmemory|out of memory|OutOfMemory\b|\boom[ _-]?kill"
 )
 _TAKEN_AWAY = (
-    r"\bpre-?empt|\bspot (?:instance|capacity|market|vm|node|price|request)|\breclaim|\bevict|\bdrain(?:ed|ing)?\b"
+    r"\bpre-?empt|\bspot\b|\breclaim|\bevict|\bdrain(?:ed|ing)?\b"
     r"|(?:node|instance|host|vm|machine).{0,20}(?:terminat|shut(?:ting)? ?down|maintenance|scaled down)|\brequeu(?:ed|ing)\b"
 )
 _OUT_OF_TIME = (
@@ -34,8 +34,8 @@ _TOPICS = {
     "TRAINING_CANCELLED": re.compile(_BY_THE_USER, re.IGNORECASE),
 }
 _NOT_OF_THE_JOB = re.compile(
-    r"\b(?:no|false|disabled|none|never|0)\b|\b(?:GPU|CUDA|HIP|NCCL|gloo|ranks?|collectives?|sockets?|connection|request|http\w*"
-    r"|retry\w*|press|loader|early)\b",
+    r"\b(?:no|false|disabled|none|never|0)\b|\b(?:(?-i:GPU)|gpu memory|CUDA|HIP|NCCL|gloo|ranks?|collectives?|sockets?|connection"
+    r"|request|http\w*|retry\w*|press|loader|early)\b",
     re.IGNORECASE,
 )
 

@@ -34,8 +34,8 @@ _TOPICS = {
     "TRAINING_CANCELLED": re.compile(_BY_THE_USER, re.IGNORECASE),
 }
 _NOT_OF_THE_JOB = re.compile(
-    r"\b(?:no|false|disabled|none|never|0)\b|\b(?:(?-i:GPU)|gpu memory|CUDA|HIP|NCCL|gloo|ranks?|collectives?|sockets?|connection"
-    r"|request|http\w*|retry\w*|press|loader|early)\b",
+    r"\b(?:no|false|disabled|none|never|0)\b|\b(?:(?-i:GPU)|gpu memory|CUDA|HIP|NCCL|gloo|ranks?|collectives?|sockets?"
+    r"|connection|request|http\w*|retry\w*|press|loader|early)\b",
     re.IGNORECASE,
 )
 

@@ -93,7 +93,7 @@ describe("the form of a new training", () => {
       expect(result.current.fields).toEqual({ "settings/alfa": ["did you mean `alpha`?"] }),
     );
     await act(async () => void (await result.current.submit.mutateAsync()));
-    expect(result.current.submit.data).toBeNull();
+    await waitFor(() => expect(result.current.submit.data).toBeNull());
     act(() => result.current.applyFix(halveBatch));
     expect(result.current.values).toMatchObject({
       batch_size: "16",
@@ -111,7 +111,9 @@ describe("the form of a new training", () => {
     act(() => result.current.set("model", "mlp-small"));
     act(() => result.current.set("name", "mine"));
     await act(async () => void (await result.current.submit.mutateAsync().catch(() => null)));
-    expect(result.current.submit.error).toMatchObject({ code: "QUOTA_EXCEEDED" });
+    await waitFor(() =>
+      expect(result.current.submit.error).toMatchObject({ code: "QUOTA_EXCEEDED" }),
+    );
     expect(result.current.values.name).toBe("mine");
     expect(keptDraft()?.values.name).toBe("mine");
   });

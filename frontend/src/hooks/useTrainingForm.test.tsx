@@ -111,9 +111,7 @@ describe("the form of a new training", () => {
     act(() => result.current.set("model", "mlp-small"));
     act(() => result.current.set("name", "mine"));
     await act(async () => void (await result.current.submit.mutateAsync().catch(() => null)));
-    await waitFor(() =>
-      expect(result.current.submit.error).toMatchObject({ code: "QUOTA_EXCEEDED" }),
-    );
+    await waitFor(() => expect(result.current.submit.error).toMatchObject({ code: "QUOTA_EXCEEDED" }));
     expect(result.current.values.name).toBe("mine");
     expect(keptDraft()?.values.name).toBe("mine");
   });

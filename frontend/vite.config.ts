@@ -15,6 +15,7 @@ export default defineConfig({
   build: { chunkSizeWarningLimit: 600 },
   test: {
     restoreMocks: true,
+    testTimeout: 30_000,
     // Pure functions need no document; making one for each file costs more than all their tests.
     projects: [
       {

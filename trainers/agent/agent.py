@@ -26,6 +26,7 @@ from trainers.agent.settings import AgentSettings
 from trainers.agent.start import keep_spec, load_spec
 from trainers.agent.supervisor import Supervisor, name_of, remove
 
+MOST_BREAKS = 4
 AGAIN_SECONDS = 1.0
 LONGEST_PAUSE = 30.0
 NOTICE_SECONDS = 1.0
@@ -139,14 +140,17 @@ class Agent:
 
     async def _hold(self, key: Key, spec: dict[str, Any], framework: Framework) -> None:
         """Supervises an attempt to its end. Supervision that breaks off (a full disk, a bug) begins again: a training
-        that nobody watches any more would be the one failure that is never told."""
-        pause = AGAIN_SECONDS
+        that nobody watches any more would be the one failure that is never told. One that cannot even be started is over
+        after `MOST_BREAKS` times."""
+        pause, breaks = AGAIN_SECONDS, 0
         while True:
             try:
                 await self.supervisors[key].run()
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, the attempt must not be left alone
-                self.failures += 1
+                self.failures, breaks = self.failures + 1, breaks + 1
+                if breaks == MOST_BREAKS:
+                    self.supervisors[key].give_up(error)
                 log(f"{key[0]}/{key[1]}: supervision broke off, again in {pause:g} s: {error!r}")
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)

@@ -153,6 +153,11 @@ class Supervisor:
                 return False
         return False
 
+    def give_up(self, error: Exception) -> None:
+        """Ends an attempt whose training never ran since this agent fails at starting it, again and again."""
+        if self.busy and not self.process.started():
+            self._append([not_started(self.folder, "SYSTEM_ERROR", f"the agent cannot start it: {error!r}")], ended=True)
+
     def _never_ran(self, reason: str) -> dict[str, Any]:
         if reason == "cancel":
             return {"status": "cancelled", "at": stamp()}

@@ -227,6 +227,23 @@ async def test_supervision_that_breaks_off_begins_again(scene: Scene, monkeypatc
     assert [update["seq"] for update in scene.fake.updates] == list(range(1, len(scene.fake.updates) + 1))
 
 
+async def test_an_attempt_that_the_agent_cannot_start_ends_instead_of_running_for_ever(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(_self: Any) -> bool:
+        message = "a bug"
+        raise TypeError(message)
+
+    monkeypatch.setattr(supervisor_module.Supervisor, "_start", never)
+    monkeypatch.setattr("trainers.agent.agent.AGAIN_SECONDS", 0.01)
+    async with scene.served() as (agent, intake):
+        await intake.post("/attempts", json=spec_of())
+        await reached(lambda: scene.fake.updates and scene.fake.last["status"] == "failed")
+        await reached(lambda: not agent.supervisors)
+    assert scene.fake.last["error"]["code"] == "SYSTEM_ERROR"
+    assert "TypeError('a bug')" in scene.fake.last["error"]["message"]
+
+
 async def test_an_attempt_whose_trainer_is_gone_is_dropped_at_adoption(scene: Scene) -> None:
     agent = scene.agent()
     keep_spec(agent.folder(KEY), spec_of(framework="gone"))

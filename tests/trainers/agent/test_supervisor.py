@@ -193,7 +193,7 @@ async def test_a_hung_training_is_killed_with_the_stack_it_hung_in(tmp_path: Pat
     assert shop.fake.last["status"] == "failed"
     assert "killed_by" not in told
     assert told["signal"] == 9
-    assert told["step_age_s"] > told["step_limit_s"] >= 0.4
+    assert told["step_age_s"] >= told["step_limit_s"] >= 0.4
     assert told["heartbeat_age_s"] == 0.0
     assert told["process_state"] in "RSD"
     assert "in waits_for_nothing" in told["stack"]

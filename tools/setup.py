@@ -163,8 +163,18 @@ def find_programs() -> None:
         apt(*missing)
     except SetupFailed as error:
         print(f" not installed, their tests will be skipped: {error}", flush=True)
+        if "chromium" in missing:
+            fetch_browser()
     else:
         print(f" {time.monotonic() - started:.0f} s", flush=True)
+
+
+def fetch_browser() -> None:
+    """Playwright's own Chromium, where downloads work and Debian's cannot be installed."""
+    try:
+        run([BIN / "playwright", "install", "chromium"])
+    except SetupFailed as error:
+        print(f"  Playwright's Chromium is not to be had either: {str(error).splitlines()[0]}", flush=True)
 
 
 def main() -> int:

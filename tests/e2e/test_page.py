@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect  # noqa: E
 
 from tests.e2e.browsing import PATIENCE, ROOT, SMALL, Client, Platform, eventually, opened  # noqa: E402
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+SYSTEMS = filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+FETCHED = map(str, Path.home().glob(".cache/ms-playwright/chromium-*/chrome-linux*/chrome"))
+CHROMIUM = next(chain(SYSTEMS, FETCHED), None)
 AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

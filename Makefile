@@ -4,10 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 NPM = PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix frontend
 
-.PHONY: help setup setup-tests demo up test test-fast coverage lint format corpus bench lock generate clean
+.PHONY: help setup setup-tests demo up test test-fast test-integration faults coverage lint format corpus bench lock generate clean
 
 help: ## List what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
 
 setup: ## Set up everything that running needs
 	@$(PYTHON) tools/setup.py demo
@@ -27,6 +27,12 @@ test: setup-tests ## Run all tests
 
 test-fast: setup-tests ## Run the tests that take no training and no browser
 	@$(BIN)/pytest -m "not slow and not e2e and not browser"
+
+test-integration: setup-tests ## Run the tests against real servers
+	@$(BIN)/pytest tests/integration
+
+faults: setup-tests ## Write the table of faults from the tests that cause them
+	@VTP_FAULTS=write $(BIN)/pytest -q tests/integration
 
 coverage: setup-tests ## Show that every branch of the error core is tested
 	@$(BIN)/coverage run --branch --source=backend/app/core -m pytest -q tests/core tests/test_errors.py tests/contract

@@ -14,7 +14,9 @@ ROOT = Path(__file__).resolve().parents[1]
 ULTRALYTICS = ROOT / "trainers" / "ultralytics"
 # Licences that ask for the source of what is linked with them; MPL-2.0 asks for its own files only.
 _STRONG = re.compile(r"(?<!L)\bA?GPL|GNU (?:Affero )?General Public", re.IGNORECASE)
-PERMISSIVE_NAMES = re.compile(r"MIT|BSD|Apache|ISC|PSF|MPL-2\.0|0BSD|CC0-1\.0|Unlicense|BlueOak|Zlib", re.IGNORECASE)
+PERMISSIVE_NAMES = re.compile(
+    r"MIT|BSD|Apache|ISC|PSF|MPL-2\.0|Mozilla Public License 2\.0|0BSD|CC0-1\.0|Unlicense|BlueOak|Zlib", re.IGNORECASE
+)
 
 
 def locked(name: str) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = ROOT / "requirements"
 # In this order: the tests' pins are bound to the backend's.
-NAMES = ("uv", "node", "backend", "dev", "sklearn", "ultralytics", "mlflow")
+NAMES = ("uv", "node", "backend", "dev", "sklearn", "ultralytics", "mlflow", "bugsink")
 
 
 def main() -> None:

@@ -69,4 +69,4 @@ lock: setup-tests ## Renew the pins
 	@$(BIN)/python tools/lock.py
 
 clean: ## Remove all that set-up made
-	rm -rf .venv .make trainers/*/.venv frontend/node_modules frontend/dist samples/*.zip samples/digits-heldback
+	rm -rf .venv .make .servers trainers/*/.venv frontend/node_modules frontend/dist samples/*.zip samples/digits-heldback

@@ -18,6 +18,8 @@ STAMPS = ROOT / ".make"
 VENV = ROOT / ".venv"
 BIN = VENV / "bin"
 TRAINERS = ("sklearn", "ultralytics")
+# Servers that tests run against and whose libraries would not go with the backend's: each in an environment of its own.
+SERVERS = ("bugsink", "mlflow")
 NODE_AT_LEAST = 20
 # Program: its Debian package, and where else it may lie.
 TEST_PROGRAMS = {
@@ -109,6 +111,13 @@ def install_trainer(name: str) -> None:
     install(venv / "bin" / "python", f"{name}.lock")
 
 
+def install_server(name: str) -> None:
+    """A server that tests start, in ``.servers/NAME``."""
+    venv = ROOT / ".servers" / name
+    run([BIN / "uv", "venv", "--clear", "--python", BIN / "python", venv])
+    install(venv / "bin" / "python", f"{name}.lock")
+
+
 def build_samples() -> None:
     """The digits sample sets."""
     python = ROOT / "trainers" / "sklearn" / ".venv" / "bin" / "python"
@@ -194,6 +203,9 @@ def main() -> int:
         step("samples", [ROOT / "tools/build_digits.py"], ROOT / "samples/digits-heldback/truth.json", build_samples)
         step("page", [ROOT / "frontend"], ROOT / "frontend/dist/index.html", build_page)
         if tests:
+            for name in SERVERS:
+                python = ROOT / ".servers" / name / "bin" / "python"
+                step(f"server {name}", [locks / f"{name}.lock"], python, lambda name=name: install_server(name))
             find_programs()
     except SetupFailed as error:
         print(f"\nset-up failed: {error}", file=sys.stderr)

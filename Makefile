@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 NPM = PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix frontend
 
-.PHONY: help setup setup-tests demo up test test-fast test-integration faults coverage lint format corpus bench lock generate clean
+.PHONY: help setup setup-tests demo up test test-fast test-integration faults coverage lint format corpus bench lock generate generate-check clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ bench: setup-tests ## Measure what the platform costs, beside its peers
 
 generate: setup-tests ## Write the files that are made from others
 	@$(BIN)/python tools/generate.py
+
+generate-check: setup-tests ## Say which of those are out of date
+	@$(BIN)/python tools/generate.py --check
 
 lock: setup-tests ## Renew the pins
 	@$(BIN)/python tools/lock.py

@@ -12,10 +12,12 @@ from pathlib import Path
 from app.core.error_messages import REGISTRY
 from app.schemas.failure import CONTRACTS
 from tools import pages, reference
+from tools.page_types import page_types
 from tools.policies_page import policies
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "docs" / "errors" / "codes.lock"
+GENERATED = ROOT / "frontend" / "src" / "generated"
 LOCK_HEAD = (
     "# Every code there ever was, with type, severity, causer, reaction, budget and HTTP status. Lines are only added.\n"
 )
@@ -72,7 +74,8 @@ def lock() -> str:
 
 def files() -> Iterator[tuple[Path, str]]:
     """Every generated file with its contents."""
-    yield ROOT / "frontend" / "src" / "generated" / "errorCodes.ts", typescript()
+    yield GENERATED / "errorCodes.ts", typescript()
+    yield GENERATED / "api.ts", page_types(reference.described())
     yield LOCK, lock()
     yield pages.FOLDER / "index.md", pages.index()
     for code in REGISTRY:

@@ -73,23 +73,26 @@ def _operations(paths: dict[str, Any]) -> list[tuple[str, ...]]:
     return rows
 
 
-def api() -> str:
-    """Every path of the REST interface."""
+def described() -> dict[str, Any]:
+    """The interface's own description."""
     import tempfile
 
     from app.config import Settings
     from app.main import create_app
 
     with tempfile.TemporaryDirectory() as folder:
-        app = create_app(Settings(home=Path(folder), token="none", agent_secret="none"))
-        described = app.openapi()
+        return dict(create_app(Settings(home=Path(folder), token="none", agent_secret="none")).openapi())
+
+
+def api() -> str:
+    """Every path of the REST interface."""
     return (
         f"# REST interface\n\n{MADE} The whole of it, with every field and an example of each error, is served at "
         "`/api/v1/openapi.json` and readable at `/api/docs`.\n\n"
         'Send `Authorization: Bearer TOKEN`. Every failure is `{"error": {…}}` with `code`, `message`, `suggested_action`, '
         "`params`, `errors` (one for each wrong field), `fixes` and `trace_id`; `Accept: application/problem+json` gives "
         "the same inside an RFC 9457 problem. The codes: [failure codes](../errors/index.md). Live events: "
-        "[events](events.md).\n\n" + _table(("request", "answers", "what it does"), _operations(described["paths"]))
+        "[events](events.md).\n\n" + _table(("request", "answers", "what it does"), _operations(described()["paths"]))
     )
 
 

@@ -46,6 +46,8 @@ export function job(some: Partial<Job> = {}): Job {
       name: null,
       epochs: 10,
       batch_size: 32,
+      accumulate: 1,
+      sharing: "file_descriptor",
       image_size: 16,
       lr0: null,
       workers: null,
@@ -96,6 +98,7 @@ export function attempt(some: Partial<Attempt> = {}): Attempt {
       confidence: 0.95,
       entity: null,
       evidence: ["torch.OutOfMemoryError: CUDA out of memory"],
+      fingerprint: "1:0f",
     },
     decision: null,
     ...some,
@@ -121,6 +124,8 @@ export function report(some: Partial<DatasetReport> = {}): DatasetReport {
     created_at: "2026-11-23T12:00:00.000Z",
     fixes: [],
     why_not_excludable: null,
+    digest: "0",
+    all_problems_url: null,
     ...some,
   };
 }

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from app.api.answer import FILE, Answer, Responses, shown
 from app.api.deps import AttemptOrUserDep, PlatformDep, UserDep
 from app.core.catch_all import streams_body
-from app.schemas.answers import DatasetList, DatasetReport, DatasetView
+from app.schemas.datasets import DatasetList, DatasetReport, DatasetView
 
 router = APIRouter(prefix="/api/v1/datasets", tags=["data sets"])
 LINES: Responses = {200: {"content": {"application/x-ndjson": {}, "text/csv": {}}}}

@@ -8,7 +8,7 @@ from fastapi.responses import StreamingResponse
 from app.api.answer import FILE, Answer, shown
 from app.api.deps import AttemptOrUserDep, PlatformDep, UserDep
 from app.core.catch_all import streams_body
-from app.schemas.answers import WeightsList, WeightsView
+from app.schemas.datasets import WeightsList, WeightsView
 
 router = APIRouter(prefix="/api/v1/weights", tags=["weights"])
 

@@ -1,13 +1,15 @@
-"""What the interface answers about jobs, data sets and weights. `services` make it; a contract test compares."""
+"""What the interface answers about jobs. `services` make it; a contract test compares."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from app.schemas.errors import OfferedFix, PatchStep, PublicError
+from app.schemas.errors import PatchStep, PublicError
+from app.schemas.training import TrainingConfig
 
-Figure = float | Literal["nan", "inf", "-inf"] | None
+Number = float | Literal["nan", "inf", "-inf"]
 """A number of a training. One that is not finite comes as a word."""
+Figure = Number | None
 Stamp = str
 """A time as RFC 3339 in UTC with milliseconds."""
 
@@ -21,8 +23,8 @@ class JobProgress(BaseModel):
     epochs: int | None = None
     step: int | None = None
     steps: int | None = None
-    losses: dict[str, Figure] | None = None
-    metrics: dict[str, Figure] | None = None
+    losses: dict[str, Number] | None = None
+    metrics: dict[str, Number] | None = None
     lr: Figure = None
     images_per_s: float | None = None
     eta_s: float | None = None
@@ -40,7 +42,7 @@ class PrimaryMetric(BaseModel):
 class JobResult(BaseModel):
     """What a finished training reached."""
 
-    metrics: dict[str, Figure]
+    metrics: dict[str, Number]
     primary: PrimaryMetric | None
     epochs: int | None
     duration_s: float | None
@@ -56,7 +58,7 @@ class JobView(BaseModel):
     model: str
     task: str | None
     dataset_id: str
-    config: dict[str, Any] = Field(description="As submitted, defaults filled in")
+    config: TrainingConfig = Field(description="As submitted, defaults filled in")
     created_at: Stamp
     started_at: Stamp | None
     finished_at: Stamp | None
@@ -138,7 +140,7 @@ class AttemptView(BaseModel):
     attempt: int
     status: str
     agent_id: str | None
-    config: dict[str, Any]
+    config: TrainingConfig
     epoch: int | None
     created_at: Stamp
     started_at: Stamp | None
@@ -182,10 +184,10 @@ class EpochView(BaseModel):
 
     attempt: int
     at: Stamp
-    epoch: int | None
+    epoch: int
     epochs: int | None
-    losses: dict[str, Figure] | None
-    metrics: dict[str, Figure] | None
+    losses: dict[str, Number] | None
+    metrics: dict[str, Number] | None
     lr: Figure
     images_per_s: float | None
     memory: dict[str, float | None] | None
@@ -222,79 +224,3 @@ class CallbackAnswer(BaseModel):
     accepted: int
     last_seq: int
     final: bool = Field(description="The attempt has ended; nothing more is wanted")
-
-
-class WeightsView(BaseModel):
-    """Weights that a user brought."""
-
-    weights_id: str
-    name: str
-    bytes: int
-    sha256: str
-    created_at: Stamp
-
-
-class WeightsList(BaseModel):
-    """All weights, newest first."""
-
-    items: list[WeightsView]
-
-
-class DatasetSummary(BaseModel):
-    """A data set, without the list of its problems."""
-
-    dataset_id: str
-    name: str
-    status: Literal["checking", "ready", "invalid", "failed"]
-    task: str | None
-    format: str | None
-    classes: list[str]
-    counts: dict[str, int] = Field(description="Images by split")
-    files: int
-    bytes: int
-    errors: int
-    warnings: int
-    excludable: int | None = Field(description="Images that training can do without; null: it cannot")
-    digest: str | None = Field(description="Of all files together")
-    error: PublicError | None
-    created_at: Stamp
-
-
-class DatasetView(DatasetSummary):
-    """A data set; `problems` counts them by kind."""
-
-    problems: dict[str, int]
-
-
-class DatasetList(BaseModel):
-    """All data sets, newest first."""
-
-    items: list[DatasetView]
-
-
-class ProblemItem(BaseModel):
-    """One problem of a data set."""
-
-    file: str
-    line: int | None
-    detail: str | None
-    thumbnail: str | None = None
-
-
-class ProblemGroup(BaseModel):
-    """All problems of one kind; the first 100 of them as items."""
-
-    problem: str
-    severity: Literal["error", "warning"]
-    title: str
-    count: int
-    items: list[ProblemItem]
-
-
-class DatasetReport(DatasetSummary):
-    """Everything that was found in a data set."""
-
-    problems: list[ProblemGroup]
-    fixes: list[OfferedFix]
-    why_not_excludable: str | None
-    all_problems_url: str | None = Field(description="Every problem, one a line")

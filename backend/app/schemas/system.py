@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 State = Literal["CLOSED", "OPEN", "HALF_OPEN", "ISOLATED"]
 
@@ -16,6 +16,27 @@ class FrameworkOffer(BaseModel):
     reason: str | None = Field(description="Why it is not available")
 
 
+class Gpu(BaseModel):
+    """A GPU as its driver names it."""
+
+    model_config = ConfigDict(extra="allow")
+    name: str | None = None
+    memory_bytes: int | None = None
+
+
+class Resources(BaseModel):
+    """What a training machine has, as far as its agent can tell."""
+
+    model_config = ConfigDict(extra="allow")
+    cpus: int | None = None
+    memory_bytes: int | None = None
+    memory_limit_bytes: int | None = Field(default=None, description="What one training may take")
+    disk_free_bytes: int | None = None
+    gpus: list[Gpu] | None = None
+    platform: str | None = None
+    cgroup: str | None = None
+
+
 class AgentView(BaseModel):
     """A training machine's agent."""
 
@@ -26,7 +47,7 @@ class AgentView(BaseModel):
     busy: int
     alive: bool
     version: str
-    resources: dict[str, Any]
+    resources: Resources
     frameworks: list[FrameworkOffer]
     registered_at: str
     last_seen_at: str
@@ -60,6 +81,15 @@ class ModelView(BaseModel):
     params: int | None = None
 
 
+class TaskDefaults(BaseModel):
+    """Values of a task that a training takes where its request leaves them open."""
+
+    model_config = ConfigDict(extra="allow")
+    epochs: int | None = None
+    batch_size: int | None = None
+    image_size: int | None = None
+
+
 class Framework(BaseModel):
     """What can be trained with a framework: models, tasks, defaults, and the schema of its own settings."""
 
@@ -71,7 +101,7 @@ class Framework(BaseModel):
     accepts_weights: bool = Field(default=False, description="Whether a training may start from uploaded weights")
     tasks: list[str]
     models: list[ModelView]
-    defaults: dict[str, Any]
+    defaults: dict[str, TaskDefaults]
     settings_schema: dict[str, Any]
     agents: int = Field(description="Living agents that offer it")
 

@@ -97,4 +97,10 @@ class ValidationAnswer(BaseModel):
     errors: list[PublicError]
     warnings: list[PublicError]
     safe_batch: SafeBatchView | None = Field(description="Where the batch is known to be too large for a device")
-    config: dict[str, Any] | None
+    config: "EffectiveConfig | None"
+
+
+class EffectiveConfig(TrainingConfig):
+    """A configuration as it would run, and the task of its model."""
+
+    task: str | None

@@ -1,196 +1,62 @@
-// The shapes of the REST and WebSocket interface, as backend/app/services/views.py and core/responses.py make them.
+// Made by `make generate` from the interface's description (backend/app/schemas). Do not edit.
 
-export type Severity = "low" | "medium" | "high" | "critical";
-export type ErrorKind = "transient" | "permanent" | "user_error" | "system_error";
-
-export interface PatchStep {
-  op: "add" | "remove" | "replace";
-  path: string;
-  value?: unknown;
+/** Registration and heartbeat of an agent. */
+export interface AgentReport {
+  name: string;
+  url: string;
+  slots: number;
+  frameworks?: (Record<string, unknown>)[];
+  resources?: Record<string, unknown>;
+  version: string;
+  attempts?: (HeldAttempt)[];
 }
 
-export interface Fix {
-  id: string;
-  label: string;
-  applicability: "safe" | "review" | "manual";
-  patch: PatchStep[];
+/** A training machine's agent. */
+export interface AgentView {
+  agent_id: string;
+  name: string;
+  url: string;
+  slots: number;
+  busy: number;
+  alive: boolean;
+  version: string;
+  resources: Resources;
+  frameworks: (FrameworkOffer)[];
+  registered_at: string;
+  last_seen_at: string;
 }
 
-export interface FieldProblem {
-  pointer: string;
-  code: string;
-  message: string;
+/** All agents. */
+export interface Agents {
+  items: (AgentView)[];
 }
 
-export interface PublicError {
-  type: ErrorKind;
-  severity: Severity;
-  message: string;
-  suggested_action: string | null;
-  timestamp: string;
-  trace_id: string;
-  code: string;
-  title: string;
-  retryable: boolean;
-  retry_after: number | null;
-  params: Record<string, unknown>;
-  errors: FieldProblem[];
-  fixes: Fix[];
-  doc_url: string;
-  attempts_url: string | null;
-}
-
-export interface ErrorResponse {
-  error: PublicError;
-}
-
-export type Figure = number | "nan" | "inf" | "-inf";
-
-export interface Progress {
-  phase?: string;
-  waiting_for?: string;
-  epoch?: number;
-  epochs?: number;
-  step?: number;
-  steps?: number;
-  losses?: Record<string, Figure>;
-  metrics?: Record<string, Figure>;
-  lr?: Figure | null;
-  images_per_s?: number | null;
-  eta_s?: number | null;
-  memory?: { rss_bytes?: number | null; gpu_bytes?: number | null };
-  at?: string;
-}
-
-export type JobStatus =
-  | "queued"
-  | "starting"
-  | "running"
-  | "waiting"
-  | "cancelling"
-  | "succeeded"
-  | "failed"
-  | "cancelled";
-
-export interface TrainingConfig {
-  model: string;
-  dataset_id: string;
-  framework: string;
-  name: string | null;
-  epochs: number;
-  batch_size: number;
-  accumulate?: number;
-  val_batch_size?: number | null;
-  sharing?: string;
-  image_size: number | null;
-  lr0: number | null;
-  workers: number | null;
-  seed: number;
-  device: string;
-  patience: number | null;
-  max_duration_s: number | null;
-  settings: Record<string, unknown>;
-  exclude_invalid_files: boolean;
-  val_fraction: number | null;
-  weights_id: string | null;
-}
-
-export interface Job {
-  job_id: string;
-  name: string | null;
-  status: JobStatus;
-  framework: string;
-  model: string;
-  task: string | null;
-  dataset_id: string;
-  config: TrainingConfig;
-  created_at: string;
-  started_at: string | null;
-  finished_at: string | null;
-  attempt: number;
-  progress: Progress | null;
-  result: {
-    metrics: Record<string, Figure>;
-    primary: { name: string; value: number } | null;
-    epochs: number | null;
-    duration_s: number | null;
-  } | null;
-  error: PublicError | null;
-  retry_at: string | null;
-  heard_at: string | null;
-  retry_of: string | null;
-  retried_as: string | null;
-  last_seq: number;
-}
-
-export interface Verdict {
-  /** When a later one took its place. */
+/** A file has come. */
+export interface ArtifactEvent {
+  seq: number;
   at: string;
-  code: string | null;
-  confidence: number | null;
-  evidence: string[];
-  fingerprint: string | null;
-}
-
-export interface Attempt {
   attempt: number;
-  status: string;
-  agent_id: string | null;
-  config: TrainingConfig | null;
+  type: "artifact";
+  name: string;
+  bytes: number;
+  sha256: string;
+  media_type: string;
+  role: string;
   epoch: number | null;
-  created_at: string;
-  started_at: string | null;
-  finished_at: string | null;
-  seconds: number | null;
-  wait_s: number | null;
-  resumed_from: { attempt: number; epoch: number } | null;
-  exit: { code: number | null; signal: number | null } | null;
-  error: PublicError | null;
-  diagnosis: { code: string; confidence: number; entity: string | null; evidence: string[] } | null;
-  history: {
-    same_failure: boolean | null;
-    same_entity: boolean | null;
-    progress: boolean | null;
-    best_epoch: number | null;
-  } | null;
-  /** What it was diagnosed as before, newest last. */
-  verdicts: Verdict[];
-  decision: {
-    action: string;
-    reason: string | null;
-    patch: PatchStep[] | null;
-    wait_s: number | null;
-    budget: string | null;
-  } | null;
 }
 
-/** Why a job failed, in the catalogue's words or a language model's. */
-export interface Explanation {
-  job_id: string;
-  attempt: number | null;
-  code: string;
-  confidence: number | null;
-  evidence: string[];
-  text: string;
-  source: "catalogue" | "llm";
-  model: string | null;
-  reason: "off" | "unasked" | "pending" | "unavailable" | null;
-  doc_url: string;
+/** A file that was uploaded before this note. */
+export interface ArtifactNote {
+  name: string;
+  bytes: number;
+  sha256: string;
+  media_type: string;
+  role: "weights" | "checkpoint" | "plot" | "samples" | "table" | "log";
+  epoch?: number | null;
 }
 
-export interface EpochFigures {
-  attempt: number;
-  epoch: number;
-  epochs: number;
-  losses: Record<string, Figure> | null;
-  metrics: Record<string, Figure> | null;
-  lr: Figure | null;
-  images_per_s: number | null;
-  memory: { rss_bytes?: number | null; gpu_bytes?: number | null } | null;
-  at: string;
-}
-
-export interface Artifact {
+/** A file of a job. */
+export interface ArtifactView {
   name: string;
   attempt: number;
   bytes: number;
@@ -201,112 +67,690 @@ export interface Artifact {
   url: string;
 }
 
-export interface Dataset {
+/** The newest version of every file of a job. */
+export interface Artifacts {
+  items: (ArtifactView)[];
+}
+
+/** Another attempt is made. */
+export interface AttemptEvent {
+  seq: number;
+  at: string;
+  attempt: number;
+  type: "attempt";
+  number: number;
+  agent_id: string;
+}
+
+/** One attempt of a job. */
+export interface AttemptView {
+  attempt: number;
+  status: string;
+  agent_id: string | null;
+  config: TrainingConfig;
+  epoch: number | null;
+  created_at: string;
+  started_at: string | null;
+  finished_at: string | null;
+  /** How long it ran */
+  seconds: number | null;
+  wait_s: number | null;
+  resumed_from: ResumedFrom | null;
+  exit: Exit | null;
+  error: PublicError | null;
+  diagnosis: ShownDiagnosis | null;
+  history: ShownHistory | null;
+  /** What it was diagnosed as before, newest last */
+  verdicts: (Verdict)[];
+  decision: ShownDecision | null;
+}
+
+/** All attempts of a job, oldest first. */
+export interface Attempts {
+  items: (AttemptView)[];
+}
+
+/** A circuit breaker of this process. */
+export interface Breaker {
+  name: string;
+  state: "CLOSED" | "OPEN" | "HALF_OPEN";
+  failure_count: number;
+  failure_threshold: number;
+  /** Seconds until a probe may pass; null: only a person closes it */
+  retry_after: number | null;
+  isolated: boolean;
+}
+
+/** When a breaker opens and for how long. */
+export interface BreakerPolicy {
+  failures: number;
+  seconds: number;
+}
+
+/** The circuit breakers that were acted on. */
+export interface Breakers {
+  items: (Breaker)[];
+}
+
+/** How far an attempt's updates are stored. */
+export interface CallbackAnswer {
+  accepted: number;
+  last_seq: number;
+  /** The attempt has ended; nothing more is wanted */
+  final: boolean;
+}
+
+/** A row of the registry of codes. */
+export interface Code {
+  code: string;
+  type: string;
+  severity: string;
+  /** Whose fault: user, data, platform, hardware, dependency, unknown */
+  causer: string;
+  /** What follows a failed attempt: fail, retry, elsewhere, repair, none */
+  reaction: string;
+  budget: string | null;
+  /** Null: only ends trainings */
+  http: number | null;
+  title: string;
+  message: string;
+  action: string;
+  /** Where a value that the message shows is missing */
+  neutral_message: string | null;
+  neutral_action: string | null;
+  /** The only details that leave the platform */
+  params: (string)[];
+  /** Ids of the remedies that may be offered; * stands for a name */
+  fixes: (string)[];
+  /** Name of the page for whoever is paged, below /runbooks/ */
+  runbook: string | null;
+  wait_helps: boolean;
+  retryable: boolean;
+  doc_url: string;
+}
+
+/** All codes. */
+export interface Codes {
+  items: (Code)[];
+}
+
+/** All data sets, newest first. */
+export interface DatasetList {
+  items: (DatasetView)[];
+}
+
+/** Everything that was found in a data set. */
+export interface DatasetReport {
   dataset_id: string;
   name: string;
   status: "checking" | "ready" | "invalid" | "failed";
   task: string | null;
   format: string | null;
-  classes: string[];
-  counts: Partial<Record<"train" | "val" | "test", number>>;
+  classes: (string)[];
+  /** Images by split */
+  counts: Record<string, number>;
   files: number;
   bytes: number;
-  problems: Record<string, number>;
   errors: number;
   warnings: number;
+  /** Images that training can do without; null: it cannot */
   excludable: number | null;
+  /** Of all files together */
+  digest: string | null;
   error: PublicError | null;
   created_at: string;
-}
-
-export interface ProblemGroup {
-  problem: string;
-  severity: "error" | "warning";
-  title: string;
-  count: number;
-  items: { file: string; line: number | null; detail: string; thumbnail: string | null }[];
-}
-
-export interface DatasetReport extends Omit<Dataset, "problems"> {
-  problems: ProblemGroup[];
-  fixes: Fix[];
+  problems: (ProblemGroup)[];
+  fixes: (OfferedFix)[];
   why_not_excludable: string | null;
+  /** Every problem, one a line */
+  all_problems_url: string | null;
 }
 
-export interface SettingSchema {
-  type?: string | string[];
-  enum?: (string | number | boolean | null)[];
-  minimum?: number;
-  maximum?: number;
-  exclusiveMinimum?: number;
-  exclusiveMaximum?: number;
-  default?: unknown;
-  description?: string;
-}
-
-export interface Framework {
-  framework: string;
-  version: string;
-  license?: string;
-  agents: number;
-  tasks: string[];
-  settings_schema: { properties?: Record<string, SettingSchema> };
-  accepts_weights?: boolean;
-  models: { name: string; task: string; family: string; params: number | null }[];
-  defaults: Record<string, { epochs: number; batch_size: number; image_size: number }>;
-}
-
-export interface Agent {
-  agent_id: string;
+/** A data set; `problems` counts them by kind. */
+export interface DatasetView {
+  dataset_id: string;
   name: string;
-  alive: boolean;
-  busy: number;
-  slots: number;
-  version: string;
-  registered_at: string;
-  last_seen_at: string;
-  resources: {
-    cpus?: number;
-    memory_bytes?: number;
-    disk_free_bytes?: number;
-    gpus?: { name?: string; memory_bytes?: number }[];
-    platform?: string;
-  };
-  frameworks: { framework: string; version: string | null; available: boolean; reason: string | null }[];
+  status: "checking" | "ready" | "invalid" | "failed";
+  task: string | null;
+  format: string | null;
+  classes: (string)[];
+  /** Images by split */
+  counts: Record<string, number>;
+  files: number;
+  bytes: number;
+  errors: number;
+  warnings: number;
+  /** Images that training can do without; null: it cannot */
+  excludable: number | null;
+  /** Of all files together */
+  digest: string | null;
+  error: PublicError | null;
+  created_at: string;
+  problems: Record<string, number>;
 }
 
-export interface SystemStatus {
-  version: string;
-  status: "ok" | "degraded";
-  agents: Agent[];
-  open_jobs: number;
-  disk: { free_bytes: number; total_bytes: number };
+/** All integrations. */
+export interface Dependencies {
+  items: (Dependency)[];
 }
 
+/** An integration: how calls to it are protected, and how it does; `state` is the worst of its breakers. */
 export interface Dependency {
   name: string;
   title: string;
   attempts: number;
   first_wait_s: number;
   longest_wait_s: number;
-  breaker_after: { failures: number; seconds: number } | null;
+  breaker_after: BreakerPolicy | null;
   give_up: "raises" | "none";
+  /** Null: no call was made yet, or it has no breaker */
   state: "CLOSED" | "OPEN" | "HALF_OPEN" | "ISOLATED" | null;
   failure_count: number;
   retry_after: number | null;
-  breakers: { name: string; state: string; failure_count: number; isolated: boolean }[];
+  breakers: (Breaker)[];
 }
 
+/** The disk that holds the platform's data. */
+export interface Disk {
+  free_bytes: number;
+  total_bytes: number;
+}
+
+/** What a rule would have hit among the newest stored failures; `unreadable` counts those whose log is gone. */
+export interface DryRun {
+  scanned: number;
+  hits: (DryRunHit)[];
+  unreadable: number;
+}
+
+/** A stored failure that a rule would have hit; `line` 0 is outside of the log. */
+export interface DryRunHit {
+  job_id: string;
+  attempt: number;
+  line: number;
+  text: string;
+  /** The code that it has now */
+  code: string | null;
+}
+
+/** A configuration as it would run, and the task of its model. */
+export interface EffectiveConfig {
+  /** Architecture, as listed under /api/v1/frameworks */
+  model: string;
+  dataset_id: string;
+  framework: string;
+  /** A label of your own */
+  name?: string | null;
+  epochs: number;
+  /** Images that are in memory at once */
+  batch_size: number;
+  /** Pieces of a step: batch_size x accumulate is the effective batch, whose gradients are gathered */
+  accumulate: number;
+  /** Images in a validation step; null takes twice the batch size */
+  val_batch_size?: number | null;
+  /** Edge in pixels; null takes the framework's value for the task */
+  image_size?: number | null;
+  /** First learning rate; null takes the framework's */
+  lr0?: number | null;
+  /** Processes that load images */
+  workers?: number | null;
+  /** How loader processes hand images over: in shared memory, or in files */
+  sharing: "file_descriptor" | "file_system";
+  seed: number;
+  /** auto, cpu, or GPU numbers such as 0 or 0,1 */
+  device: string;
+  /** Epochs without progress before stopping early */
+  patience?: number | null;
+  /** Time limit in seconds */
+  max_duration_s?: number | null;
+  /** Further settings of the framework, by its names */
+  settings?: Record<string, unknown>;
+  /** Train without the files the report found broken */
+  exclude_invalid_files: boolean;
+  /** Share of the training images held back where there is no validation set */
+  val_fraction?: number | null;
+  /** Uploaded weights to start from */
+  weights_id?: string | null;
+  task: string | null;
+}
+
+/** The figures of one epoch. */
+export interface EpochView {
+  attempt: number;
+  at: string;
+  epoch: number;
+  epochs: number | null;
+  losses: Record<string, number | "nan" | "inf" | "-inf"> | null;
+  metrics: Record<string, number | "nan" | "inf" | "-inf"> | null;
+  lr: number | "nan" | "inf" | "-inf" | null;
+  images_per_s: number | null;
+  memory: Record<string, number | null> | null;
+}
+
+/** The figures of every finished epoch. */
+export interface Epochs {
+  items: (EpochView)[];
+}
+
+/** The body of every error answer, as ``application/json``. */
+export interface ErrorBody {
+  error: PublicError;
+}
+
+/** An attempt has failed; `fatal` where the job has, or where the connection ends. */
+export interface ErrorEvent {
+  type: "error";
+  seq: number;
+  at?: string | null;
+  attempt?: number | null;
+  fatal: boolean;
+  error: PublicError;
+}
+
+/** How the training process ended. */
+export interface Exit {
+  code: number | null;
+  signal: number | null;
+}
+
+/** Why a job failed: the deterministic verdict, and its text in the catalogue's words or a language model's. */
+export interface Explanation {
+  job_id: string;
+  /** The attempt that failed; null where the job failed before it had one */
+  attempt: number | null;
+  code: string;
+  confidence: number | null;
+  /** Lines that decided, without secrets and internals */
+  evidence: (string)[];
+  /** Plain text */
+  text: string;
+  source: "catalogue" | "llm";
+  /** The language model, where its words are shown */
+  model: string | null;
+  /** Why it is the catalogue's text: no key is set, the model was not to be asked, is still being asked, or did not answer */
+  reason: "off" | "unasked" | "pending" | "unavailable" | null;
+  doc_url: string;
+}
+
+/** One wrong field of the request. */
+export interface FieldProblem {
+  /** JSON pointer into the body, or the name of a parameter, as a URI fragment */
+  pointer: string;
+  code: string;
+  message: string;
+}
+
+/** What can be trained with a framework: models, tasks, defaults, and the schema of its own settings. */
+export interface Framework {
+  framework: string;
+  version?: string | null;
+  license?: string | null;
+  available: boolean;
+  /** Why it is not available */
+  reason?: string | null;
+  /** Whether a training may start from uploaded weights */
+  accepts_weights: boolean;
+  tasks: (string)[];
+  models: (ModelView)[];
+  defaults: Record<string, TaskDefaults>;
+  settings_schema: Record<string, unknown>;
+  /** Living agents that offer it */
+  agents: number;
+}
+
+/** A framework as an agent offers it. */
+export interface FrameworkOffer {
+  framework: string;
+  version: string | null;
+  available: boolean | null;
+  /** Why it is not available */
+  reason: string | null;
+}
+
+/** All frameworks. */
+export interface Frameworks {
+  items: (Framework)[];
+}
+
+/** A GPU as its driver names it. */
+export interface Gpu {
+  name?: string | null;
+  memory_bytes?: number | null;
+}
+
+/** Whether the backend lives or can serve. */
+export interface Health {
+  status: "live" | "ready";
+}
+
+/** An attempt that an agent still supervises. */
+export interface HeldAttempt {
+  job_id: string;
+  attempt: number;
+  last_step_at?: string | null;
+  last_heartbeat_at?: string | null;
+}
+
+/** An attempt by job and number. */
+export interface HeldAttemptView {
+  job_id: string;
+  attempt: number;
+}
+
+/** The id of a new job; its address is in the Location header. */
+export interface JobCreated {
+  job_id: string;
+}
+
+export type JobEvent = ReadyEvent | StateEvent | ProgressEvent | LogEvent | ErrorEvent | ArtifactEvent | AttemptEvent;
+
+/** Some jobs, newest first. */
+export interface JobPage {
+  items: (JobView)[];
+  next_cursor: string | null;
+  total: number;
+}
+
+/** Where a job stands; fields come as the training tells them. */
+export interface JobProgress {
+  phase?: string | null;
+  waiting_for?: string | null;
+  epoch?: number | null;
+  epochs?: number | null;
+  step?: number | null;
+  steps?: number | null;
+  losses?: Record<string, number | "nan" | "inf" | "-inf"> | null;
+  metrics?: Record<string, number | "nan" | "inf" | "-inf"> | null;
+  lr?: number | "nan" | "inf" | "-inf" | null;
+  images_per_s?: number | null;
+  eta_s?: number | null;
+  memory?: Record<string, number | null> | null;
+  at?: string | null;
+}
+
+/** What a finished training reached. */
+export interface JobResult {
+  metrics: Record<string, number | "nan" | "inf" | "-inf">;
+  primary: PrimaryMetric | null;
+  epochs: number | null;
+  duration_s: number | null;
+}
+
+/** One job. */
+export interface JobView {
+  job_id: string;
+  name: string | null;
+  status: "queued" | "starting" | "running" | "waiting" | "cancelling" | "succeeded" | "failed" | "cancelled";
+  framework: string;
+  model: string;
+  task: string | null;
+  dataset_id: string;
+  /** As submitted, defaults filled in */
+  config: TrainingConfig;
+  created_at: string;
+  started_at: string | null;
+  finished_at: string | null;
+  /** Number of the newest attempt, 0 before the first */
+  attempt: number;
+  progress: JobProgress | null;
+  result: JobResult | null;
+  /** Why it failed: the same object as in an error answer */
+  error: PublicError | null;
+  /** When the next attempt is due */
+  retry_at: string | null;
+  /** When the agent was last heard of it */
+  heard_at: string | null;
+  retry_of: string | null;
+  retried_as: string | null;
+  /** Number of its newest event; `since` of the WebSocket */
+  last_seq: number;
+}
+
+/** A piece of the training's output. */
+export interface LogEvent {
+  seq: number;
+  at: string;
+  attempt: number;
+  type: "log";
+  offset: number;
+  text: string;
+  dropped_bytes: number;
+}
+
+/** Pieces of log in order; `next` continues, null at the present end. */
+export interface LogPage {
+  items: (LogPieceView)[];
+  next: number | null;
+}
+
+/** A piece of the training's output: `offset` in bytes of the whole, `dropped_bytes` left out before it. */
+export interface LogPiece {
+  offset: number;
+  text: string;
+  dropped_bytes: number;
+}
+
+/** A piece of a training's output. */
+export interface LogPieceView {
+  seq: number;
+  attempt: number;
+  offset: number;
+  text: string;
+  dropped_bytes: number;
+}
+
+/** A model that can be trained. */
+export interface ModelView {
+  name: string;
+  task: string;
+  family?: string | null;
+  params?: number | null;
+}
+
+/** An error answer that went out. */
+export interface Occurrence {
+  status: number;
+  method: string;
+  endpoint: string;
+  error: PublicError;
+}
+
+/** Everything that was answered under a trace id, oldest first. */
+export interface Occurrences {
+  trace_id: string;
+  items: (Occurrence)[];
+}
+
+/** A remedy that a program can apply: `safe` at once, `review` after a look at the change, `manual` is advice. */
+export interface OfferedFix {
+  id: string;
+  label: string;
+  applicability: "safe" | "review" | "manual";
+  patch: (PatchStep)[];
+}
+
+/** One operation of an RFC 6902 patch on a job's configuration. */
+export interface PatchOperation {
+  op: "add" | "remove" | "replace";
+  path: string;
+  value?: unknown;
+}
+
+/** One operation of an RFC 6902 patch on a job's configuration. */
+export interface PatchStep {
+  op: "add" | "remove" | "replace";
+  path: string;
+  value?: unknown;
+}
+
+/** The metric by which the best weights were chosen. */
+export interface PrimaryMetric {
+  name: string;
+  value: number | "nan" | "inf" | "-inf" | null;
+}
+
+/** The same as a problem document of RFC 9457, where ``Accept: application/problem+json`` asks for it. */
+export interface ProblemBody {
+  error: PublicError;
+  /** Address of the code's page */
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  /** Address of this occurrence */
+  instance: string;
+  /** The limits that were reached, as RateLimit-Policy names them */
+  "violated-policies"?: (string)[] | null;
+}
+
+/** All problems of one kind; the first 100 of them as items. */
+export interface ProblemGroup {
+  problem: string;
+  severity: "error" | "warning";
+  title: string;
+  count: number;
+  items: (ProblemItem)[];
+}
+
+/** One problem of a data set. */
+export interface ProblemItem {
+  file: string;
+  line: number | null;
+  detail: string | null;
+  /** Where a picture of it is */
+  thumbnail?: string | null;
+}
+
+/** Where the training stands, or the phase that it has come to. */
+export interface ProgressEvent {
+  seq: number;
+  at: string;
+  attempt: number;
+  type: "progress";
+  phase?: string | null;
+  epoch?: number | null;
+  epochs?: number | null;
+  step?: number | null;
+  steps?: number | null;
+  losses?: Record<string, number | "nan" | "inf" | "-inf"> | null;
+  metrics?: Record<string, number | "nan" | "inf" | "-inf"> | null;
+  lr?: number | "nan" | "inf" | "-inf" | null;
+  images_per_s?: number | null;
+  eta_s?: number | null;
+  memory?: Record<string, number | null> | null;
+  epoch_end?: boolean | null;
+}
+
+/** What went wrong, as anybody may see it: the design document's object with additions. */
+export interface PublicError {
+  type: "transient" | "permanent" | "user_error" | "system_error";
+  severity: "low" | "medium" | "high" | "critical";
+  /** For people; programs go by `code` */
+  message: string;
+  suggested_action: string | null;
+  /** RFC 3339, UTC */
+  timestamp: string;
+  /** Also in Server-Timing and in the log */
+  trace_id: string;
+  /** Stable; listed under /api/v1/errors */
+  code: string;
+  title: string;
+  retryable: boolean;
+  /** Seconds; equals the Retry-After header */
+  retry_after: number | null;
+  /** Every changing part of the texts, as data */
+  params: Record<string, unknown>;
+  /** All wrong fields at once */
+  errors: (FieldProblem)[];
+  fixes: (OfferedFix)[];
+  doc_url: string;
+  attempts_url: string | null;
+}
+
+/** Marks the end of what had been when the watcher came. */
+export interface ReadyEvent {
+  type: "ready";
+  seq: number;
+}
+
+/** An attempt diagnosed again: the new verdict, and all the earlier ones, newest last. */
+export interface Rejudged {
+  attempt: number;
+  changed: boolean;
+  code: string;
+  confidence: number;
+  entity: string | null;
+  evidence: (string)[];
+  fingerprint: string;
+  /** Labels of the rules that took part */
+  rules: (string)[];
+  verdicts: (Verdict)[];
+}
+
+/** The attempts that an agent must stop and forget. */
+export interface Release {
+  release: (HeldAttemptView)[];
+}
+
+/** What a training machine has, as far as its agent can tell. */
+export interface Resources {
+  cpus?: number | null;
+  memory_bytes?: number | null;
+  /** What one training may take */
+  memory_limit_bytes?: number | null;
+  disk_free_bytes?: number | null;
+  gpus?: (Gpu)[] | null;
+  platform?: string | null;
+  cgroup?: string | null;
+}
+
+/** What a finished training reached. */
+export interface Result {
+  metrics?: Record<string, number | "nan" | "inf" | "-inf">;
+  epochs?: number | null;
+  duration_s?: number | null;
+}
+
+/** The checkpoint that an attempt began with. */
+export interface ResumedFrom {
+  attempt: number;
+  epoch: number;
+}
+
+/** How to try a failed job again: one of its offered fixes, a patch of one's own, or neither (unchanged). */
+export interface RetryRequest {
+  fix_id?: string | null;
+  patch?: (PatchOperation)[] | null;
+}
+
+/** A rule to try or to add: at least one of `code`, `stop` and `exclude_node` says what it does. */
 export interface RuleDraft {
+  /** RE2, for one line of the log */
+  pattern: string;
+  label: string;
+  /** The failure code that a log with such a line has */
+  code?: string | null;
+  /** The job ends as failed, whatever the budget of retries says */
+  stop: boolean;
+  /** The job's next attempts run on other machines */
+  exclude_node: boolean;
+  /** Who writes it; the user of the token where it is left out */
+  created_by?: string | null;
+}
+
+/** All rules, in the order in which they are asked. */
+export interface RuleList {
+  items: (RuleView)[];
+}
+
+/** A rule, who wrote it and what it has hit. */
+export interface RuleView {
+  rule_id: number;
   label: string;
   pattern: string;
   code: string | null;
   stop: boolean;
   exclude_node: boolean;
-}
-
-export interface Rule extends RuleDraft {
-  rule_id: number;
   created_by: string;
   created_at: string;
   hits: number;
@@ -315,21 +759,205 @@ export interface Rule extends RuleDraft {
   last_hit_attempt: number | null;
 }
 
-export interface DryRun {
-  scanned: number;
-  unreadable: number;
-  hits: { job_id: string; attempt: number; line: number; text: string; code: string | null }[];
+/** A batch that fitted where a larger one had not; `accumulate` keeps the effective batch of the configuration. */
+export interface SafeBatchView {
+  device: string;
+  batch_size: number;
+  val_batch_size: number | null;
+  accumulate: number;
+  /** The job that found it out */
+  job_id: string;
 }
 
-export interface Rejudged {
-  attempt: number;
-  changed: boolean;
+/** Which sample set to take in, and under what name. */
+export interface SampleRequest {
+  sample: string;
+  dataset_id?: string | null;
+}
+
+/** The caller is let in. */
+export interface Session {
+  authenticated: boolean;
+  version: string;
+}
+
+/** What was decided after an attempt had failed. */
+export interface ShownDecision {
+  action: string;
+  reason: string | null;
+  patch: (PatchStep)[] | null;
+  wait_s: number | null;
+  /** Whose budget of retries it draws on: user, platform or preemption */
+  budget: string | null;
+}
+
+/** What an attempt failed of, and the lines that show it. */
+export interface ShownDiagnosis {
   code: string;
   confidence: number;
-  rules: string[];
+  entity: string | null;
+  evidence: (string)[];
+  fingerprint: string;
 }
 
-export interface Weights {
+/** How an attempt's failure compares with those before it; progress null means unknown. */
+export interface ShownHistory {
+  same_failure: boolean | null;
+  same_entity: boolean | null;
+  progress: boolean | null;
+  best_epoch: number | null;
+}
+
+/** The job is in another state. */
+export interface StateEvent {
+  seq: number;
+  at: string;
+  attempt: number;
+  type: "state";
+  status: "queued" | "starting" | "running" | "waiting" | "cancelling" | "succeeded" | "failed" | "cancelled";
+  reason?: string | null;
+  retry_at?: string | null;
+  wait_s?: number | null;
+  code?: string | null;
+  result?: JobResult | null;
+}
+
+/** The platform in short. */
+export interface Status {
+  version: string;
+  status: "ok" | "degraded";
+  agents: (AgentView)[];
+  open_jobs: number;
+  disk: Disk;
+  home: string;
+}
+
+/** Values of a task that a training takes where its request leaves them open. */
+export interface TaskDefaults {
+  epochs?: number | null;
+  batch_size?: number | null;
+  image_size?: number | null;
+}
+
+/** The error as the trainer names it; the design document's object. */
+export interface TrainerError {
+  type?: string | null;
+  code?: string | null;
+  message?: string | null;
+  details?: Record<string, unknown>;
+}
+
+/** What to train, on what, and how. Unknown fields are refused. */
+export interface TrainingConfig {
+  /** Architecture, as listed under /api/v1/frameworks */
+  model: string;
+  dataset_id: string;
+  framework: string;
+  /** A label of your own */
+  name?: string | null;
+  epochs: number;
+  /** Images that are in memory at once */
+  batch_size: number;
+  /** Pieces of a step: batch_size x accumulate is the effective batch, whose gradients are gathered */
+  accumulate: number;
+  /** Images in a validation step; null takes twice the batch size */
+  val_batch_size?: number | null;
+  /** Edge in pixels; null takes the framework's value for the task */
+  image_size?: number | null;
+  /** First learning rate; null takes the framework's */
+  lr0?: number | null;
+  /** Processes that load images */
+  workers?: number | null;
+  /** How loader processes hand images over: in shared memory, or in files */
+  sharing: "file_descriptor" | "file_system";
+  seed: number;
+  /** auto, cpu, or GPU numbers such as 0 or 0,1 */
+  device: string;
+  /** Epochs without progress before stopping early */
+  patience?: number | null;
+  /** Time limit in seconds */
+  max_duration_s?: number | null;
+  /** Further settings of the framework, by its names */
+  settings?: Record<string, unknown>;
+  /** Train without the files the report found broken */
+  exclude_invalid_files: boolean;
+  /** Share of the training images held back where there is no validation set */
+  val_fraction?: number | null;
+  /** Uploaded weights to start from */
+  weights_id?: string | null;
+}
+
+/** One update of an attempt. Without `attempt` and `seq`, as in the design document, it is about the one under way. */
+export interface TrainingUpdate {
+  status: "running" | "succeeded" | "failed" | "cancelled";
+  attempt?: number | null;
+  seq?: number | null;
+  at?: string | null;
+  phase?: string | null;
+  progress?: Progress | null;
+  log?: LogPiece | null;
+  artifact?: ArtifactNote | null;
+  error?: TrainerError | null;
+  evidence?: Record<string, unknown> | null;
+  result?: Result | null;
+}
+
+/** Where compute time went in the last days: by how attempts ended, and of the failed ones by whose fault it was. */
+export interface Usage {
+  days: number;
+  by_status: (UsedByStatus)[];
+  by_causer: (UsedByCauser)[];
+  by_code: (UsedByCode)[];
+}
+
+/** Compute time of attempts that failed through one causer. */
+export interface UsedByCauser {
+  causer: "user" | "data" | "platform" | "hardware" | "dependency" | "unknown";
+  attempts: number;
+  seconds: number;
+}
+
+/** Compute time of attempts that failed with one code. */
+export interface UsedByCode {
+  code: string;
+  attempts: number;
+  seconds: number;
+}
+
+/** Compute time of attempts that ended in one way. */
+export interface UsedByStatus {
+  status: "succeeded" | "failed" | "cancelled";
+  attempts: number;
+  seconds: number;
+}
+
+/** What a dry run found: everything wrong at once, and the configuration as it would run. */
+export interface ValidationAnswer {
+  valid: boolean;
+  errors: (PublicError)[];
+  warnings: (PublicError)[];
+  /** Where the batch is known to be too large for a device */
+  safe_batch: SafeBatchView | null;
+  config: EffectiveConfig | null;
+}
+
+/** A verdict on an attempt that a later one has taken the place of. */
+export interface Verdict {
+  /** When the later one came */
+  at: string;
+  code: string | null;
+  confidence: number | null;
+  evidence: (string)[];
+  fingerprint: string | null;
+}
+
+/** All weights, newest first. */
+export interface WeightsList {
+  items: (WeightsView)[];
+}
+
+/** Weights that a user brought. */
+export interface WeightsView {
   weights_id: string;
   name: string;
   bytes: number;
@@ -337,35 +965,20 @@ export interface Weights {
   created_at: string;
 }
 
-export interface Validation {
-  valid: boolean;
-  errors: PublicError[];
-  warnings: PublicError[];
-  config: (TrainingConfig & { task: string | null }) | null;
-}
-
-interface EventHead {
-  seq: number;
-  at: string;
-  attempt: number;
-}
-
-export type JobEvent =
-  | { type: "ready"; seq: number }
-  | (EventHead & {
-      type: "state";
-      status: JobStatus;
-      reason?: string;
-      retry_at?: string;
-      code?: string;
-      result?: Job["result"];
-    })
-  | (EventHead & { type: "progress"; epoch_end?: boolean } & Omit<Progress, "at">)
-  | (EventHead & { type: "log"; offset: number; text: string; dropped_bytes: number })
-  | (EventHead & { type: "error"; fatal: boolean; error: PublicError })
-  | (EventHead & { type: "artifact" | "attempt" });
-
-export interface LogPage {
-  items: { seq: number; attempt: number; offset: number; text: string; dropped_bytes: number }[];
-  next: number | null;
-}
+export type Agent = AgentView;
+export type Artifact = ArtifactView;
+export type Attempt = AttemptView;
+export type Dataset = DatasetView;
+export type EpochFigures = EpochView;
+export type ErrorKind = PublicError["type"];
+export type ErrorResponse = ErrorBody;
+export type Figure = NonNullable<EpochView["lr"]>;
+export type Fix = OfferedFix;
+export type Job = JobView;
+export type JobStatus = JobView["status"];
+export type Progress = JobProgress;
+export type Rule = RuleView;
+export type Severity = PublicError["severity"];
+export type SystemStatus = Status;
+export type Validation = ValidationAnswer;
+export type Weights = WeightsView;

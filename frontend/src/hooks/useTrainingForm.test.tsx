@@ -13,6 +13,8 @@ const framework: Framework = {
   framework: "sklearn",
   version: "1",
   agents: 1,
+  available: true,
+  accepts_weights: true,
   tasks: ["classify"],
   models: [{ name: "mlp-small", task: "classify", family: "mlp", params: null }],
   defaults: { classify: { epochs: 10, batch_size: 32, image_size: 16 } },

@@ -55,7 +55,17 @@ it("writes a failed job down for support: code, trace, attempts, evidence, confi
   ];
   const text = supportText(
     failed,
-    [attempt({ diagnosis: { code: "CUDA_OOM", confidence: 0.6, entity: "cuda:0", evidence: ["a `b`"] } })],
+    [
+      attempt({
+        diagnosis: {
+          code: "CUDA_OOM",
+          confidence: 0.6,
+          entity: "cuda:0",
+          evidence: ["a `b`"],
+          fingerprint: "1:a",
+        },
+      }),
+    ],
     log,
     "0.1.0",
   );

@@ -7,6 +7,7 @@ import {
   fieldId,
   fromConfig,
   modelGroups,
+  settingsOf,
   settingValue,
   toConfig,
   withDefaults,
@@ -16,6 +17,8 @@ const framework: Framework = {
   framework: "ultralytics",
   version: "8",
   agents: 1,
+  available: true,
+  accepts_weights: true,
   tasks: ["detect", "classify"],
   models: [
     { name: "yolo11n", task: "detect", family: "yolo11", params: 2_600_000 },
@@ -62,14 +65,14 @@ describe("the form", () => {
     ["auto_augment", "randaugment", "randaugment"],
     ["unheard_of", "7", 7],
   ])("sends the setting %s=%s as its schema wants it", (name, typed, wanted) => {
-    expect(settingValue(typed, framework.settings_schema.properties?.[name])).toEqual(wanted);
+    expect(settingValue(typed, settingsOf(framework)[name])).toEqual(wanted);
   });
 
   it("gives back the configuration that it began with", () => {
     const config = {
       ...job().config,
       accumulate: 2,
-      sharing: "file_system",
+      sharing: "file_system" as const,
       framework: "ultralytics",
       settings: { fliplr: 0, cos_lr: false, auto_augment: null },
     };

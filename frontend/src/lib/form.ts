@@ -1,6 +1,22 @@
 // The form of a new training: what is typed, what is sent, where an error belongs. Pure.
 
-import type { FieldProblem, Framework, PublicError, SettingSchema, TrainingConfig } from "../generated/api";
+import type { FieldProblem, Framework, PublicError, TrainingConfig } from "../generated/api";
+
+/** What a setting may be, as JSON Schema tells it. */
+export interface SettingSchema {
+  type?: string | string[];
+  enum?: (string | number | boolean | null)[];
+  minimum?: number;
+  maximum?: number;
+  exclusiveMinimum?: number;
+  exclusiveMaximum?: number;
+  default?: unknown;
+  description?: string;
+}
+
+export function settingsOf(framework: Framework | undefined): Record<string, SettingSchema> {
+  return (framework?.settings_schema.properties ?? {}) as Record<string, SettingSchema>;
+}
 
 /** Everything as it was typed; a number that is none is sent as typed, so that one place judges it. */
 export interface FormValues {
@@ -93,7 +109,7 @@ export function toConfig(values: FormValues, framework: Framework | undefined): 
   for (const key of TEXTS) if (values[key].trim()) config[key] = values[key].trim();
   for (const key of NUMBERS) if (values[key].trim()) config[key] = numberOrText(values[key]);
   if (values.exclude_invalid_files) config.exclude_invalid_files = true;
-  const schemas = framework?.settings_schema.properties ?? {};
+  const schemas = settingsOf(framework);
   const settings: Record<string, unknown> = {};
   for (const [name, typed] of Object.entries(values.settings))
     if (typed.trim()) settings[name] = settingValue(typed, schemas[name]);

@@ -33,6 +33,8 @@ describe("changes of a configuration", () => {
       framework: "sklearn",
       epochs: 20,
       batch_size: 32,
+      accumulate: 1,
+      sharing: "file_descriptor",
       image_size: 16,
       seed: 0,
       device: "auto",

@@ -1,6 +1,6 @@
 // What can be said of a job from its fields. Pure.
 
-import type { Job, PatchStep, TrainingConfig } from "../generated/api";
+import type { Job, PatchStep, PrimaryMetric, TrainingConfig } from "../generated/api";
 
 export const FINAL: ReadonlySet<string> = new Set(["succeeded", "failed", "cancelled"]);
 export const STATUSES = [
@@ -136,7 +136,7 @@ export function valueText(value: unknown): string {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-export function primary(job: Job): { name: string; value: number } | null {
+export function primary(job: Job): PrimaryMetric | null {
   return job.result?.primary ?? null;
 }
 

@@ -88,8 +88,17 @@ describe("epochs", () => {
 });
 
 it("fetches again only what events do not tell in full", () => {
+  const artifact = {
+    type: "artifact" as const,
+    name: "best.npz",
+    bytes: 4,
+    sha256: "0",
+    media_type: "application/octet-stream",
+    role: "weights",
+    epoch: 1,
+  };
   expect(stale([epochEnd(6, 1)])).toEqual({ attempts: false, artifacts: false, job: false });
-  expect(stale([{ ...head(6), type: "artifact" }])).toEqual({ attempts: false, artifacts: true, job: false });
+  expect(stale([{ ...head(6), ...artifact }])).toEqual({ attempts: false, artifacts: true, job: false });
   expect(stale([{ ...head(6), type: "state", status: "failed" }])).toEqual({
     attempts: true,
     artifacts: false,

@@ -42,7 +42,11 @@ function afterProgress(job: Job, event: ProgressEvent): Job {
 /** The job after an event; one that is already in it changes nothing. */
 export function reduceJob(job: Job, event: JobEvent): Job {
   if (event.type === "ready" || event.seq <= job.last_seq) return job;
-  const next = { ...job, last_seq: event.seq, heard_at: laterOf(job.heard_at, event.at) };
+  const next = {
+    ...job,
+    last_seq: event.seq,
+    heard_at: event.at ? laterOf(job.heard_at, event.at) : job.heard_at,
+  };
   if (event.type === "state") return afterState(next, event);
   if (event.type === "progress") return afterProgress(next, event);
   if (event.type === "error" && event.fatal) return { ...next, error: event.error };
@@ -55,7 +59,7 @@ function laterOf(before: string | null, at: string): string {
 
 /** The epochs after an event: one more where it ended an epoch; the same epoch of the same attempt only once. */
 export function reduceEpochs(epochs: EpochFigures[], event: JobEvent): EpochFigures[] {
-  if (event.type !== "progress" || !event.epoch_end || event.epoch === undefined) return epochs;
+  if (event.type !== "progress" || !event.epoch_end || event.epoch == null) return epochs;
   const { attempt, epoch, at } = event;
   if (epochs.some((known) => known.attempt === attempt && known.epoch === epoch)) return epochs;
   const figures: EpochFigures = {

@@ -63,7 +63,7 @@ function Group({ group, hidden }: { group: ProblemGroup; hidden: number }) {
       <ul className="divide-y divide-line">
         {items.map((item) => (
           <li key={`${item.file}:${item.line}:${item.detail}`} className="flex items-center gap-3 px-4 py-2">
-            {pictures && <Thumbnail url={item.thumbnail} file={item.file} />}
+            {pictures && <Thumbnail url={item.thumbnail ?? null} file={item.file} />}
             <div className="min-w-0">
               <p className="font-mono text-[13px] break-all">
                 {item.file}

@@ -1,7 +1,6 @@
 import type { ReactNode } from "react";
-import type { SettingSchema } from "../../generated/api";
 import type { TrainingForm } from "../../hooks/useTrainingForm";
-import { fieldId, type TextField } from "../../lib/form";
+import { fieldId, type SettingSchema, type TextField } from "../../lib/form";
 import { Code } from "../Code";
 import { inputClass } from "../ui";
 

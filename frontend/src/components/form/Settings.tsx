@@ -1,12 +1,13 @@
 import { useState } from "react";
 import type { TrainingForm } from "../../hooks/useTrainingForm";
+import { settingsOf } from "../../lib/form";
 import { Card, Empty, inputClass } from "../ui";
 import { Setting } from "./Fields";
 
 /** The framework's further settings; those that are set or wrong are always in sight. */
 export function Settings({ form }: { form: TrainingForm }) {
   const [words, setWords] = useState("");
-  const schemas = form.framework?.settings_schema.properties ?? {};
+  const schemas = settingsOf(form.framework);
   const { settings } = form.values;
   const stray = Object.keys(settings).filter((name) => !(name in schemas) && settings[name] !== "");
   const wanted = words.trim().toLowerCase();
@@ -52,7 +53,7 @@ export function Settings({ form }: { form: TrainingForm }) {
 }
 
 function Grid({ form, names }: { form: TrainingForm; names: string[] }) {
-  const schemas = form.framework?.settings_schema.properties ?? {};
+  const schemas = settingsOf(form.framework);
   return (
     <div className="grid gap-4 sm:grid-cols-2 xl:grid-cols-3">
       {names.map((name) => (

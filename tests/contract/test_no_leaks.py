@@ -116,15 +116,12 @@ def test_each_poison_is_one() -> None:
 
 @pytest.mark.parametrize("problem", [False, True])
 def test_no_http_body_or_header_leaks(problem: bool) -> None:
-    token = responses.problem_base.set("http://backend.test" if problem else None)
-    try:
-        for name, error, needles in everything():
-            answer = responses.error_response(error)
-            text = bytes(answer.body).decode() + str(answer.raw_headers)
-            assert ("instance" in json.loads(bytes(answer.body))) == problem
-            assert_clean(name, text, needles)
-    finally:
-        responses.problem_base.reset(token)
+    asked = [(b"accept", b"application/problem+json"), (b"host", b"backend.test")] if problem else []
+    for name, error, needles in everything():
+        answer = responses.error_response(error, scope={"scheme": "http", "headers": asked})
+        text = bytes(answer.body).decode() + str(answer.raw_headers)
+        assert ("instance" in json.loads(bytes(answer.body))) == problem
+        assert_clean(name, text, needles)
 
 
 def test_no_error_of_a_job_leaks() -> None:

@@ -59,6 +59,28 @@ class ForeignError(Exception):
     """Stands for an exception that cannot be copied to another process: its type and its text."""
 
 
+class _Text:
+    """A text of an error made from a code: filled when somebody reads it, as most errors are only answered.
+
+    A plain descriptor, not ``__getattr__``, which would make every other attribute slower.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, error: Any, owner: type | None = None) -> Any:
+        if error is None:
+            return self
+        if "code" not in error.__dict__:
+            message = f"{type(error).__name__!r} object has no attribute {self.name!r}"
+            raise AttributeError(message, name=self.name, obj=error)
+        row = error.row
+        user_message, action = fill_texts(row, error.context)
+        texts = {"message": f"{row.code}: {user_message}", "user_message": user_message, "suggested_action": action}
+        error.__dict__.update({**texts, **error.__dict__})
+        return error.__dict__[self.name]
+
+
 class PlatformError(Exception):
     """Base of all errors of the platform.
 
@@ -140,17 +162,9 @@ class PlatformError(Exception):
         return error
 
     if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            """The texts of an error made from a code: filled when somebody reads them, as most are only answered."""
-            if name in _TEXTS and "code" in self.__dict__:
-                row = self.row
-                user_message, action = fill_texts(row, self.context)
-                texts = {"message": f"{row.code}: {user_message}", "user_message": user_message, "suggested_action": action}
-                self.__dict__.update({**texts, **self.__dict__})
-                return self.__dict__[name]
-            message = f"{type(self).__name__!r} object has no attribute {name!r}"
-            raise AttributeError(message, name=name, obj=self)
+        message = _Text()
+        user_message = _Text()
+        suggested_action = _Text()
 
     def __str__(self) -> str:
         return self.message

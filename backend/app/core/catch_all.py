@@ -4,8 +4,7 @@ It works inside CORS and the trace, so that a browser sees the answer to an unha
 """
 
 import re
-from collections.abc import Callable
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
 from starlette.requests import ClientDisconnect
@@ -21,8 +20,6 @@ logger = get_logger(__name__)
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 NORMAL_CLOSURE = 1000
 _HOST = re.compile(rb"[A-Za-z0-9.\-\[\]:]{1,255}")
-problem_base: ContextVar[str | None] = ContextVar("vtp_problem_base", default=None)
-"""Address of this server where the request under way asked for a problem document, else None."""
 
 
 class Answers(Protocol):
@@ -79,24 +76,21 @@ class CatchAll:
         self.way_out = way_out
         self.max_body_bytes = max_body_bytes
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serves one connection; an unhandled error is logged once and answered, unless the answer had begun."""
         if scope["type"] == "http":
-            await self._http(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await self._websocket(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
+            return self._http(scope, receive, send)
+        if scope["type"] == "websocket":
+            return self._websocket(scope, receive, send)
+        return self.app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
-        base = base_of_problem(scope)
-        token = None if base is None else problem_base.set(base)
 
-        async def watched(message: Message) -> None:
+        def watched(message: Message) -> Awaitable[None]:
             nonlocal started
             started = True
-            await send(message)
+            return send(message)
 
         try:
             await self.app(scope, self._limited(scope, receive), watched)
@@ -108,9 +102,6 @@ class CatchAll:
                 raise
             response = self.way_out.answer(scope, _as_platform_error(error))
             await response(scope, receive, send)
-        finally:
-            if token is not None:
-                problem_base.reset(token)
 
     def _limited(self, scope: Scope, receive: Receive) -> Receive:
         """`receive`, refusing bodies over the limit, by their declared length before any of it is read."""

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -143,7 +144,9 @@ def _value(value: object) -> str:
 
 def _shown(value: object) -> str:
     """A value that is fit for users, on one line."""
-    return " ".join(value.split()) if type(value) is str else _value(value)
+    if type(value) is not str:
+        return _value(value)
+    return " ".join(value.split()) if " " in value or not value.isprintable() else value
 
 
 def _cut(text: str) -> str:
@@ -159,24 +162,28 @@ def _shortened(literals: Sequence[str], values: Sequence[str], longest: int) -> 
     return "".join(literal + value for literal, value in zip(literals, [*cut, ""], strict=True))
 
 
+_Slot = tuple[str, Callable[[Mapping[str, Any]], str] | None]
+"""A placeholder, and what makes its part of the sentence where it stands for one."""
+
+
 @cache
-def _parsed(template: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+def _parsed(template: str) -> tuple[str, tuple[_Slot, ...], tuple[str, ...]]:
     """A template as a % format, its placeholders, and the literals between them."""
-    literals, names = [""], []
+    literals: list[str] = [""]
+    slots: list[_Slot] = []
     for literal, name, _, _ in _FORMATTER.parse(template):
         literals[-1] += literal
         if name is not None:
-            names.append(name)
+            slots.append((name, _PARTS.get(name)))
             literals.append("")
-    return "%s".join(literal.replace("%", "%%") for literal in literals), tuple(names), tuple(literals)
+    return "%s".join(literal.replace("%", "%%") for literal in literals), tuple(slots), tuple(literals)
 
 
 def _fill(template: str, neutral: str | None, given: Mapping[str, Any], longest: int, *, clean: bool = False) -> str:
     """`template` with its placeholders filled; the neutral text where a value is missing. `clean` values are so already."""
-    form, names, literals = _parsed(template)
+    form, slots, literals = _parsed(template)
     values = []
-    for name in names:
-        part = _PARTS.get(name)
+    for name, part in slots:
         value = given.get(name) if part is None else part(given)
         if value is None:
             return neutral or template
@@ -185,16 +192,40 @@ def _fill(template: str, neutral: str | None, given: Mapping[str, Any], longest:
     return whole if len(whole) <= longest else _shortened(literals, values, longest)
 
 
+@cache
+def _plain_form(template: str) -> tuple[str, Callable[[Mapping[str, Any]], Any]] | None:
+    """A template as a % format, and what takes its values; None where a placeholder stands for a part of a sentence."""
+    form, slots, _ = _parsed(template)
+    if any(part is not None for _, part in slots):
+        return None
+    return form, itemgetter(*(name for name, _ in slots)) if slots else lambda _given: ()
+
+
+def _fill_plain(template: str, neutral: str | None, given: Mapping[str, Any], longest: int, *, clean: bool) -> str:
+    """`_fill`, at once where all of `given` are short plain words and the template takes values only."""
+    found = _plain_form(template)
+    if found is not None:
+        form, values = found
+        try:
+            whole: str = form % values(given)
+        except KeyError:
+            return neutral or template
+        if len(whole) <= longest:
+            return whole
+    return _fill(template, neutral, given, longest, clean=clean)
+
+
 def fill_texts(row: ErrorRow, values: Mapping[str, Any]) -> tuple[str, str]:
     """Message and suggested action of a row, filled with `values`; neutral wording where one is missing."""
     message = _fill(row.message, row.neutral_message, values, LONGEST_MESSAGE)
     return message, _fill(row.action, row.neutral_action, values, LONGEST_VALUE)
 
 
-def public_texts(row: ErrorRow, params: Mapping[str, Any]) -> tuple[str, str]:
-    """Message and suggested action of a row, filled with parameters that `app.core.redact.public_params` has cleaned."""
-    message = _fill(row.message, row.neutral_message, params, LONGEST_MESSAGE, clean=True)
-    return message, _fill(row.action, row.neutral_action, params, LONGEST_VALUE, clean=True)
+def public_texts(row: ErrorRow, params: Mapping[str, Any], *, plain: bool = False) -> tuple[str, str]:
+    """Message and suggested action of a row, filled with parameters that `app.core.redact.plain_params` has cleaned."""
+    fill = _fill_plain if plain else _fill
+    message = fill(row.message, row.neutral_message, params, LONGEST_MESSAGE, clean=True)
+    return message, fill(row.action, row.neutral_action, params, LONGEST_VALUE, clean=True)
 
 
 def format_error_message(error_code: str | None = None, /, **kwargs: Any) -> tuple[str, str]:

@@ -1,16 +1,40 @@
 """Prometheus metrics of errors. Label values are bounded: codes by the registry, endpoints by route templates."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from threading import Lock
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import REGISTRY as METRICS
+from prometheus_client import Counter, Histogram, Metric
+from prometheus_client.registry import Collector
 
 from app.core.error_messages import REGISTRY
 from app.core.errors import PlatformError
 from app.core.logging import get_logger
 
 logger = get_logger(__name__)
+MOST_ANSWERS = 1000
+"""Noted error answers at which the metrics are brought up to date even if nobody reads them."""
+TIMED = 8
+"""Of so many noted answers of one kind one is timed, the first at least: a burst needs no more for its distribution."""
+_Labels = tuple[str, str, str, int, str | None, str]
+_answers: list[tuple[_Labels, float]] = []
+_settling = Lock()
+
+
+class _Settle(Collector):
+    """Is asked before all metrics of this module, being registered before them."""
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        settle()
+        return ()
+
+
+METRICS.register(_Settle())
 errors_total = Counter("platform_errors_total", "Total errors by type and severity", ["error_type", "severity", "component"])
 training_job_failures = Counter(
     "training_job_failures_total", "Training job failures by error code", ["error_code", "framework"]
@@ -46,12 +70,31 @@ def track_api_error(status: int, endpoint: str | None, method: str) -> None:
 def track_answer(
     error: PlatformError, component: str, status: int, endpoint: str | None, method: str, seconds: float
 ) -> None:
-    """Counts an error and its answer, and notes how long both took: all that one error answer adds to the metrics."""
-    kind = error.error_type._value_
-    of_kind, answers, latency = _of_answer(kind, error.severity._value_, component, status, endpoint, method)
-    of_kind.inc()
-    answers.inc()
-    latency.observe(seconds)
+    """Counts an error and its answer, and notes how long both took: all that one error answer adds to the metrics.
+
+    They show it when they are read: an answer under way need not wait for three counters.
+    """
+    labels = (error.error_type._value_, error.severity._value_, component, status, endpoint, method)
+    _answers.append((labels, seconds))
+    if len(_answers) >= MOST_ANSWERS:
+        settle()
+
+
+def settle() -> None:
+    """Brings the answers noted since into the metrics; done whenever these are read."""
+    with _settling:
+        noted = _answers[:]
+        # Only what was taken: another thread may have noted more.
+        del _answers[: len(noted)]
+    taken: dict[_Labels, list[float]] = {}
+    for labels, seconds in noted:
+        taken.setdefault(labels, []).append(seconds)
+    for labels, times in taken.items():
+        of_kind, answers, latency = _of_answer(*labels)
+        of_kind.inc(len(times))
+        answers.inc(len(times))
+        for seconds in times[::TIMED]:
+            latency.observe(seconds)
 
 
 # Children are looked up once: `labels` costs more than counting does.

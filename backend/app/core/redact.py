@@ -54,6 +54,8 @@ _STACK = re.compile(r"Traceback \(most recent call last\):[\s\S]*|\s*File \"[^\"
 SHORTEST_SECRET = 10
 """A run of letters and digits shorter than this is no secret of any known form."""
 _MARKS = re.compile(r"[/\\=:@\"'\[]|[A-Za-z0-9_\-]{10}")
+_harmless = re.compile(rf"[A-Za-z0-9_.\-]{{0,{SHORTEST_SECRET - 1}}}").fullmatch
+"""Matches most names and ids: too short for a secret, without what a path, an address or an assignment needs."""
 _TOO_LARGE = 2**63
 
 
@@ -66,7 +68,7 @@ def redact_text(text: str) -> str:
 
 def public_text(text: str, longest: int = LONGEST) -> str:
     """`text` fit for users: without secrets, absolute paths, SQL and stack traces, cut at `longest` characters."""
-    if len(text) < SHORTEST_SECRET <= longest and text.isalnum() and text.isascii():
+    if longest >= SHORTEST_SECRET and _harmless(text) is not None:
         return text
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode()
@@ -171,12 +173,22 @@ def is_public(value: Any, depth: int = 0) -> bool:
 
 def public_params(declared: Iterable[str], context: Mapping[str, Any]) -> dict[str, Any]:
     """The declared details of an error, fit for users; a value of a field with a secret's name is not shown."""
-    shown = {}
+    return plain_params(declared, context)[0]
+
+
+def plain_params(declared: Iterable[str], context: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """`public_params`, and whether all are short plain words, which a sentence can take as they are."""
+    shown: dict[str, Any] = {}
+    plain = True
     for name in declared:
         value = context.get(name)
-        if value is not None:
-            shown[name] = public_text(value) if type(value) is str else public_value(value)
-    field = shown.get("field")
-    if field is not None and "value" in shown and _SECRET_KEY.search(str(field)):
-        shown["value"] = HIDDEN
-    return shown
+        if value is None:
+            continue
+        if type(value) is str and _harmless(value) is not None:
+            shown[name] = value
+        else:
+            shown[name] = public_value(value)
+            plain = False
+    if "field" in shown and "value" in shown and _SECRET_KEY.search(str(shown["field"])):
+        shown["value"], plain = HIDDEN, False
+    return shown, plain

@@ -20,13 +20,13 @@ from starlette.responses import Response
 from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from app.core.catch_all import CatchAll, base_of_problem, problem_base
+from app.core.catch_all import CatchAll, base_of_problem
 from app.core.error_messages import public_texts
 from app.core.errors import ErrorType, FieldError, PlatformError
 from app.core.framework_errors import from_http, from_validation
 from app.core.logging import get_logger
 from app.core.metrics import contained, track_answer
-from app.core.redact import is_public, public_params, public_pointer, public_text
+from app.core.redact import is_public, plain_params, public_pointer, public_text
 from app.core.tracing import TraceMiddleware, get_trace_id
 
 logger = get_logger(__name__)
@@ -52,13 +52,12 @@ Observer = Callable[[Answered], None]
 
 def timestamp() -> str:
     """Now, as RFC 3339 in UTC with milliseconds."""
-    milliseconds = int(time() * 1000)
-    return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
+    return _instant(int(time() * 1000))
 
 
 @lru_cache(maxsize=4)
-def _second(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat()[:19]
+def _instant(milliseconds: int) -> str:
+    return f"{datetime.fromtimestamp(milliseconds // 1000, UTC).isoformat()[:19]}.{milliseconds % 1000:03d}Z"
 
 
 def wait_seconds(error: PlatformError) -> int | None:
@@ -77,11 +76,11 @@ def public(
     """The error as anybody may see it. Total; only declared parameters, freed of secrets and internals."""
     trace_id = trace_id or get_trace_id()
     row = error.row
-    params = public_params(row.params, error.context)
+    params, plain = plain_params(row.params, error.context)
     retry_after = wait_seconds(error) if "retry_after" in error.context else None
     if "retry_after" in params:
         params["retry_after"] = retry_after
-    message, action = _texts(error, params)
+    message, action = public_texts(row, params, plain=plain) if not error.has_own_texts else _own_texts(error)
     if row.code == "SYSTEM_ERROR":
         message = f"An unexpected error occurred (ID: {trace_id})."
     return {
@@ -103,10 +102,8 @@ def public(
     }
 
 
-def _texts(error: PlatformError, params: Mapping[str, Any]) -> tuple[str, str | None]:
-    """Message and action fit for users: made from the clean parameters, or cleaned where the error brings its own."""
-    if not error.has_own_texts:
-        return public_texts(error.row, params)
+def _own_texts(error: PlatformError) -> tuple[str, str | None]:
+    """Message and action that the error brings itself, cleaned."""
     action = error.suggested_action
     return public_text(error.user_message), public_text(action) if action else None
 
@@ -156,10 +153,14 @@ def _headers(code: str, status: int, media_type: str) -> tuple[tuple[bytes, byte
 
 
 def error_response(
-    error: PlatformError, status_code: int | None = None, headers: Mapping[str, str] | None = None
+    error: PlatformError,
+    status_code: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    scope: Scope | None = None,
 ) -> Response:
-    """The answer to a request that failed: the public form, as ``application/problem+json`` where that was asked for."""
-    return _response(public(error), status_code or error.http_status, problem_base.get(), headers)
+    """The answer to a request that failed: the public form, as ``application/problem+json`` where `scope` asks for it."""
+    base = None if scope is None else base_of_problem(scope)
+    return _response(public(error), status_code or error.http_status, base, headers)
 
 
 def _response(body: dict[str, Any], status: int, base: str | None, more: Mapping[str, str] | None = None) -> ErrorAnswer:

@@ -1,6 +1,7 @@
 """The id that ties together an answer, its log lines and what they set off (W3C trace context)."""
 
 import re
+from collections.abc import Awaitable
 from contextvars import ContextVar
 from random import getrandbits
 
@@ -65,10 +66,10 @@ class TraceMiddleware:
         token = _trace.set(trace_id)
         timing = (b"server-timing", f'trace;desc="00-{trace_id}-{fresh[32:]}-01"'.encode())
 
-        async def traced(message: Message) -> None:
+        def traced(message: Message) -> Awaitable[None]:
             if message["type"] in STARTS:
                 message["headers"] = [*message.get("headers", ()), timing]
-            await send(message)
+            return send(message)
 
         try:
             await self.app(scope, receive, traced)

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.types import Scope
 
 from app import __version__
-from app.api import agents, datasets, documents, errors, page, rules, system, training, weights
+from app.api import agents, datasets, documents, errors, many_jobs, page, rules, system, training, weights
 from app.api.access_log import AccessLog
 from app.api.cors import Cors
 from app.api.deprecation import Deprecations
@@ -55,7 +55,7 @@ def create_app(settings: Settings | None = None, clock: Callable[[], datetime] =
     )
     platform = app.state.platform = build(settings, clock)
     way_out = responses.WayOut([platform.occurrences.note])
-    for module in (training, datasets, weights, agents, rules, system, errors, documents, training_websocket):
+    for module in (many_jobs, training, datasets, weights, agents, rules, system, errors, documents, training_websocket):
         app.include_router(module.router)
     app.include_router(system.metrics_router)
     # The page takes every path that is left.

@@ -71,6 +71,7 @@ export function job(some: Partial<Job> = {}): Job {
     heard_at: null,
     retry_of: null,
     retried_as: null,
+    retried_status: null,
     last_seq: 5,
     ...some,
   };

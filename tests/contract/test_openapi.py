@@ -170,6 +170,9 @@ async def test_real_answers_are_as_described(
     again = await call("POST", f"{JOBS}/{{job_id}}/retry", where={"job_id": broken}, json={"fix_id": fix})
     await job_in_state(client, again["job_id"], "starting", "running", "queued")
 
+    await call("GET", f"{JOBS}/summary")
+    await call("POST", f"{JOBS}/retry", json={"code": "DATASET_BROKEN", "apply": "safe"})
+
     report = {"name": "a", "url": mock_trainer_service.url, "slots": 1, "attempts": [{"job_id": "J-77", "attempt": 1}]}
     secret = {"Authorization": f"Bearer {SECRET}"}
     await call("PUT", "/api/v1/agents/{agent_id}", where={"agent_id": "agent-2"}, headers=secret, json=report)

@@ -17,6 +17,7 @@ from app.config import Settings
 from app.db.session import Database, utcnow
 from app.services.agents import AgentService
 from app.services.artifacts import ArtifactService
+from app.services.bulk_retry import BulkRetry
 from app.services.datasets import DatasetService
 from app.services.explain import ExplanationService
 from app.services.idempotency import IdempotencyService
@@ -42,6 +43,7 @@ class Platform:
     trainer: TrainerClient
     datasets: DatasetService
     training: TrainingService
+    bulk_retry: BulkRetry
     reader: JobReader
     updates: UpdateService
     artifacts: ArtifactService
@@ -85,6 +87,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utcnow, rng: rando
         trainer=trainer,
         datasets=datasets,
         training=training,
+        bulk_retry=BulkRetry(db, training),
         reader=JobReader(db),
         updates=updates,
         artifacts=ArtifactService(db, storage, settings, updates, clock),

@@ -88,11 +88,14 @@ async def list_training_jobs(
     q: Annotated[str | None, Query(max_length=200, description="Looks into id, name, model, data set, code")] = None,
     dataset_id: str | None = None,
     model: str | None = None,
+    unresolved: Annotated[bool, Query(description="Only failed jobs that were not tried again")] = False,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     cursor: str | None = None,
+    offset: Annotated[int, Query(ge=0, le=10_000_000, description="Jobs to leave out at the beginning")] = 0,
 ) -> Answer:
     """Jobs, newest first."""
-    return Answer(await platform.reader.page(JobFilter(status, code, q, dataset_id, model), limit, cursor))
+    wanted = JobFilter(status, code, q, dataset_id, model, unresolved)
+    return Answer(await platform.reader.page(wanted, limit, cursor, offset))
 
 
 @router.get("/{job_id}", dependencies=[UserDep], responses=shown(JobView))

@@ -69,7 +69,8 @@ class JobView(BaseModel):
     retry_at: Stamp | None = Field(description="When the next attempt is due")
     heard_at: Stamp | None = Field(description="When the agent was last heard of it")
     retry_of: str | None
-    retried_as: str | None
+    retried_as: str | None = Field(description="The newest job that tries it again")
+    retried_status: str | None = Field(description="The state of that job")
     last_seq: int = Field(description="Number of its newest event; `since` of the WebSocket")
 
 

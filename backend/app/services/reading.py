@@ -1,11 +1,12 @@
 """Looking at jobs: rows in, what the API shows out."""
 
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Attempt
-from app.db.repositories import jobs
+from app.db.repositories import job_list, jobs
 from app.db.session import Database
 from app.services.views import artifact_view, attempt_view, epoch_view, job_view, log_view
 
@@ -22,16 +23,34 @@ class JobReader:
         async def look(session: AsyncSession) -> dict[str, Any]:
             job = await jobs.get_job(session, job_id)
             attempt = await session.get(Attempt, (job_id, job.attempt)) if job.attempt else None
-            return job_view(job, attempt.heard_at if attempt else None)
+            states = await job_list.states_of(session, [job.retried_as] if job.retried_as else [])
+            return job_view(job, attempt.heard_at if attempt else None, states.get(job.retried_as or ""))
 
         return await self.db.read(look)
 
-    async def page(self, wanted: jobs.JobFilter, limit: int, cursor: str | None) -> dict[str, Any]:
+    async def page(self, wanted: jobs.JobFilter, limit: int, cursor: str | None, offset: int = 0) -> dict[str, Any]:
         """One page of jobs, newest first."""
 
         async def look(session: AsyncSession) -> dict[str, Any]:
-            rows, following, total = await jobs.list_jobs(session, wanted, limit=limit, cursor=cursor)
-            return {"items": [job_view(job) for job in rows], "next_cursor": following, "total": total}
+            rows, following, total = await jobs.list_jobs(session, wanted, limit=limit, cursor=cursor, offset=offset)
+            heard = await job_list.heard_of(session, rows)
+            states = await job_list.states_of(session, [job.retried_as for job in rows if job.retried_as])
+            items = [job_view(job, heard.get(job.id), states.get(job.retried_as or "")) for job in rows]
+            return {"items": items, "next_cursor": following, "total": total}
+
+        return await self.db.read(look)
+
+    async def summary(self, wanted: jobs.JobFilter) -> dict[str, Any]:
+        """How many jobs there are in each state, and failed ones of each code."""
+
+        async def look(session: AsyncSession) -> dict[str, Any]:
+            states, codes = await job_list.by_status(session, wanted), await job_list.by_code(session, wanted)
+            return {
+                "by_status": states,
+                "by_code": [asdict(group) for group in codes],
+                "unresolved": sum(group.unresolved for group in codes),
+                "total": sum(states.values()),
+            }
 
         return await self.db.read(look)
 

@@ -44,7 +44,7 @@ def shown_error(stored: dict[str, Any] | None, attempts_url: str | None = None) 
     return public(error, at=stored.get("at"), trace_id=stored.get("trace_id"), attempts_url=attempts_url)
 
 
-def job_view(job: Job, heard_at: datetime | None = None) -> dict[str, Any]:
+def job_view(job: Job, heard_at: datetime | None = None, retried_status: str | None = None) -> dict[str, Any]:
     """A job as list and page show it."""
     return {
         "job_id": job.id,
@@ -66,6 +66,7 @@ def job_view(job: Job, heard_at: datetime | None = None) -> dict[str, Any]:
         "heard_at": stamp(heard_at),
         "retry_of": job.retry_of,
         "retried_as": job.retried_as,
+        "retried_status": retried_status,
         "last_seq": job.last_seq,
     }
 

@@ -132,6 +132,24 @@ export interface Breakers {
   items: (Breaker)[];
 }
 
+/** What became of each. */
+export interface BulkRetryAnswer {
+  retried: (Retried)[];
+  refused: (Refused)[];
+  /** Jobs that were not got to: ask again */
+  left: number;
+}
+
+/** Which failed jobs to try again; those that were tried again already are left alone. */
+export interface BulkRetryRequest {
+  code: string;
+  dataset_id?: string | null;
+  model?: string | null;
+  q?: string | null;
+  /** `safe` changes each as the first safe fix that it offers says; null leaves it as it is */
+  apply?: "safe" | null;
+}
+
 /** How far an attempt's updates are stored. */
 export interface CallbackAnswer {
   accepted: number;
@@ -167,6 +185,14 @@ export interface Code {
   wait_helps: boolean;
   retryable: boolean;
   doc_url: string;
+}
+
+/** Failed jobs with one code. */
+export interface CodeGroupView {
+  code: string;
+  count: number;
+  /** Those that were not tried again */
+  unresolved: number;
 }
 
 /** All codes. */
@@ -476,6 +502,15 @@ export interface JobResult {
   duration_s: number | null;
 }
 
+/** How many jobs there are: in each state, and of each code. */
+export interface JobSummary {
+  total: number;
+  by_status: Record<string, number>;
+  by_code: (CodeGroupView)[];
+  /** Failed jobs that were not tried again */
+  unresolved: number;
+}
+
 /** One job. */
 export interface JobView {
   job_id: string;
@@ -501,7 +536,10 @@ export interface JobView {
   /** When the agent was last heard of it */
   heard_at: string | null;
   retry_of: string | null;
+  /** The newest job that tries it again */
   retried_as: string | null;
+  /** The state of that job */
+  retried_status: string | null;
   /** Number of its newest event; `since` of the WebSocket */
   last_seq: number;
 }
@@ -673,6 +711,12 @@ export interface ReadyEvent {
   seq: number;
 }
 
+/** A job that could not be tried again, and why. */
+export interface Refused {
+  job_id: string;
+  error: PublicError;
+}
+
 /** An attempt diagnosed again: the new verdict, and all the earlier ones, newest last. */
 export interface Rejudged {
   attempt: number;
@@ -715,6 +759,12 @@ export interface Result {
 export interface ResumedFrom {
   attempt: number;
   epoch: number;
+}
+
+/** A job and the one that tries it again. */
+export interface Retried {
+  job_id: string;
+  retried_as: string;
 }
 
 /** How to try a failed job again: one of its offered fixes, a patch of one's own, or neither (unchanged). */

@@ -18,13 +18,17 @@ from app.db.states import ATTEMPT_ACTIVE, JOB_ACTIVE
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """What a list of jobs is narrowed to; None means no restriction. `q` looks into id, name, model, data set and code."""
+    """What a list of jobs is narrowed to; None means no restriction. `q` looks into id, name, model, data set and code.
+
+    `unresolved` leaves failed jobs that were not tried again: of a job that was, its successor tells how it stands.
+    """
 
     status: Sequence[str] | None = None
     code: str | None = None
     q: str | None = None
     dataset_id: str | None = None
     model: str | None = None
+    unresolved: bool = False
 
 
 async def next_number(session: AsyncSession, name: str) -> int:
@@ -125,9 +129,12 @@ async def epoch_events(session: AsyncSession, job_id: str) -> Sequence[JobEvent]
     return (await session.scalars(query.order_by(JobEvent.seq))).all()
 
 
-def _narrow(query: Select[Any], wanted: JobFilter) -> Select[Any]:
+def narrow(query: Select[Any], wanted: JobFilter) -> Select[Any]:
+    """A query on jobs, of those that are wanted only."""
     if wanted.status:
         query = query.where(Job.status.in_(wanted.status))
+    if wanted.unresolved:
+        query = query.where(Job.status == "failed", Job.retried_as.is_(None))
     for column, value in ((Job.code, wanted.code), (Job.dataset_id, wanted.dataset_id), (Job.model, wanted.model)):
         if value:
             query = query.where(column == value)
@@ -165,11 +172,12 @@ def decode_cursor(cursor: str) -> int:
 
 
 async def list_jobs(
-    session: AsyncSession, wanted: JobFilter, *, limit: int, cursor: str | None
+    session: AsyncSession, wanted: JobFilter, *, limit: int, cursor: str | None, offset: int = 0
 ) -> tuple[Sequence[Job], str | None, int]:
-    """One page of jobs, newest first: the rows, the cursor of the next page or None, the number in all."""
-    total = await session.scalar(_narrow(select(func.count()).select_from(Job), wanted)) or 0
-    query = _narrow(select(Job), wanted).order_by(Job.number.desc()).limit(limit + 1)
+    """One page of jobs, newest first, `offset` jobs after the cursor or the newest: the rows, the cursor of the next page
+    or None, the number in all."""
+    total = await session.scalar(narrow(select(func.count()).select_from(Job), wanted)) or 0
+    query = narrow(select(Job), wanted).order_by(Job.number.desc()).offset(offset).limit(limit + 1)
     if cursor:
         query = query.where(Job.number < decode_cursor(cursor))
     rows = (await session.scalars(query)).all()

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.types import Scope
 
 from app import __version__
-from app.api import agents, datasets, documents, errors, many_jobs, page, rules, system, training, weights
+from app.api import agents, datasets, documents, errors, many_jobs, page, rules, system, training, uploads, weights
 from app.api.access_log import AccessLog
 from app.api.cors import Cors
 from app.api.deprecation import Deprecations
@@ -17,7 +17,8 @@ from app.api.deps import Platform, build
 from app.api.limits import RateLimits
 from app.api.openapi import describe
 from app.config import Settings
-from app.core import responses
+from app.core import responses, spans
+from app.core.redact import redact_text
 from app.db.session import utcnow
 from app.websocket import training as training_websocket
 
@@ -29,15 +30,20 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await platform.datasets.start()
     platform.occurrences.start()
     platform.driver.start()
+    if platform.mlflow is not None:
+        platform.mlflow.start()
     try:
         yield
     finally:
         await platform.driver.stop()
+        if platform.mlflow is not None:
+            await platform.mlflow.stop()
         await platform.datasets.stop()
         await platform.explanations.stop()
         await platform.trainer.close()
         await platform.occurrences.stop()
         await platform.db.close()
+        await spans.flush()
 
 
 def create_app(settings: Settings | None = None, clock: Callable[[], datetime] = utcnow) -> FastAPI:
@@ -51,11 +57,23 @@ def create_app(settings: Settings | None = None, clock: Callable[[], datetime] =
         docs_url="/api/docs",
         openapi_url="/api/v1/openapi.json",
         # The framework would export messages and stacks of exceptions as they are; ours are logged, once and redacted.
-        telemetry={"logs": False, "exclude": _carries_a_token},
+        telemetry={"logs": False, "exclude": _carries_a_secret},
     )
     platform = app.state.platform = build(settings, clock)
     way_out = responses.WayOut([platform.occurrences.note])
-    for module in (many_jobs, training, datasets, weights, agents, rules, system, errors, documents, training_websocket):
+    for module in (
+        many_jobs,
+        training,
+        datasets,
+        uploads,
+        weights,
+        agents,
+        rules,
+        system,
+        errors,
+        documents,
+        training_websocket,
+    ):
         app.include_router(module.router)
     app.include_router(system.metrics_router)
     # The page takes every path that is left.
@@ -67,9 +85,10 @@ def create_app(settings: Settings | None = None, clock: Callable[[], datetime] =
     return app
 
 
-def _carries_a_token(scope: Scope) -> bool:
-    """Whether a request has a token in its address, which must not get into a span."""
-    return b"token=" in scope.get("query_string", b"")
+def _carries_a_secret(scope: Scope) -> bool:
+    """Whether a request has a secret in its address, which must not get into a span."""
+    query = scope.get("query_string", b"").decode("latin-1")
+    return bool(query) and ("token=" in query or redact_text(f"?{query}") != f"?{query}")
 
 
 def _between(settings: Settings, platform: Platform, way_out: responses.WayOut) -> list[tuple[Any, dict[str, Any]]]:

@@ -18,17 +18,30 @@ from app.db.session import Database, utcnow
 from app.services.agents import AgentService
 from app.services.artifacts import ArtifactService
 from app.services.bulk_retry import BulkRetry
+from app.services.callers import Caller
 from app.services.datasets import DatasetService
+from app.services.digest import Digests
+from app.services.error_groups import ErrorGroups
 from app.services.explain import ExplanationService
 from app.services.idempotency import IdempotencyService
+from app.services.mlflow_runs import MlflowRuns, make_mlflow
 from app.services.occurrences import Occurrences
+from app.services.page_reports import PageReports
 from app.services.reading import JobReader
+from app.services.retention import Keep, Retention
 from app.services.rules import RuleService
+from app.services.storms import Storms
 from app.services.training import TrainingService
 from app.services.updates import UpdateService
+from app.services.uploads import UploadService
 from app.websocket.hub import Hub
 from app.workflows.dispatch import Dispatcher
 from app.workflows.local import LocalDriver
+
+
+def named_callers(settings: Settings) -> dict[str, Caller]:
+    """People with tokens of their own, by these."""
+    return {entry.token.get_secret_value(): Caller(name, entry.role) for name, entry in settings.tokens.items()}
 
 
 @dataclass(slots=True)
@@ -47,11 +60,17 @@ class Platform:
     reader: JobReader
     updates: UpdateService
     artifacts: ArtifactService
+    uploads: UploadService
     agents: AgentService
     rules: RuleService
     explanations: ExplanationService
     occurrences: Occurrences
+    error_groups: ErrorGroups
+    page_reports: PageReports
+    digests: Digests
+    retention: Retention
     idempotency: IdempotencyService
+    mlflow: MlflowRuns | None
     driver: LocalDriver
     base_url: str = ""
 
@@ -63,13 +82,15 @@ class Platform:
 def build(settings: Settings, clock: Callable[[], datetime] = utcnow, rng: random.Random | None = None) -> Platform:
     """Puts a backend together; nothing is opened or started."""
     rng = rng or random.Random()  # noqa: S311 - jitter, no secret
-    guard = Guard(settings.user_token(), settings.agents_secret())
+    guard = Guard(settings.user_token(), settings.agents_secret(), named_callers(settings))
     hub = Hub()
     db = Database(settings.db_url, on_commit=hub.publish)
     storage = Storage(settings.objects_url)
     trainer = TrainerClient(settings.agents_secret())
     datasets = DatasetService(db, storage, settings, clock)
     training = TrainingService(db, datasets, settings, clock)
+    occurrences = Occurrences(db, clock, Storms(settings.error_kept_per_hour))
+    keep = Keep(settings.error_retention_days, settings.error_max_occurrences, settings.error_group_retention_days)
     alive_for = timedelta(seconds=settings.lost_after_seconds)
 
     def public_url() -> str:
@@ -77,7 +98,8 @@ def build(settings: Settings, clock: Callable[[], datetime] = utcnow, rng: rando
 
     dispatcher = Dispatcher(db, trainer, training, datasets, guard.tokens, public_url, alive_for, clock, rng)
     driver = LocalDriver(dispatcher, silence=alive_for)
-    updates = UpdateService(db, storage, driver.kick, clock, rng)
+    updates = UpdateService(db, storage, driver.kick, clock, rng, mlflow=settings.mlflow_tracking_uri is not None)
+    artifacts = ArtifactService(db, storage, settings, updates, clock)
     platform = Platform(
         settings=settings,
         guard=guard,
@@ -90,12 +112,18 @@ def build(settings: Settings, clock: Callable[[], datetime] = utcnow, rng: rando
         bulk_retry=BulkRetry(db, training),
         reader=JobReader(db),
         updates=updates,
-        artifacts=ArtifactService(db, storage, settings, updates, clock),
+        artifacts=artifacts,
+        uploads=UploadService(storage, datasets, settings, clock),
         agents=AgentService(db, updates, trainer, driver.kick, alive_for, clock),
         rules=RuleService(db, storage, clock),
         explanations=ExplanationService(db, storage, make_llm(settings)),
-        occurrences=Occurrences(db),
+        occurrences=occurrences,
+        error_groups=ErrorGroups(db, clock),
+        page_reports=PageReports(occurrences, clock),
+        digests=Digests(db, clock),
+        retention=Retention(db, keep, clock),
         idempotency=IdempotencyService(db, clock),
+        mlflow=make_mlflow(settings, db, artifacts, clock),
         driver=driver,
     )
     return platform
@@ -110,13 +138,31 @@ def platform_of(connection: HTTPConnection) -> Platform:
 PlatformDep = Annotated[Platform, Depends(platform_of)]
 
 
-def user(connection: HTTPConnection, platform: PlatformDep) -> None:
-    """Lets only the user pass.
+async def user(connection: HTTPConnection, platform: PlatformDep) -> Caller:
+    """Lets only people pass, and to a job only those whose it is; operators to all.
 
     Raises:
         PlatformError: INVALID_TOKEN, INSUFFICIENT_PERMISSIONS.
     """
-    platform.guard.user(connection)
+    who = platform.guard.user(connection)
+    await _own(connection, platform, who)
+    return who
+
+
+async def _own(connection: HTTPConnection, platform: Platform, who: Caller | None) -> None:
+    """Refuses a job that is not the caller's."""
+    job_id = connection.path_params.get("job_id")
+    if job_id is not None and who is not None and who.viewer is not None:
+        await platform.reader.check_owner(job_id, who.viewer)
+
+
+def operator(connection: HTTPConnection, platform: PlatformDep) -> Caller:
+    """Lets only operators pass.
+
+    Raises:
+        PlatformError: INVALID_TOKEN, INSUFFICIENT_PERMISSIONS.
+    """
+    return platform.guard.operator(connection)
 
 
 def agent(connection: HTTPConnection, platform: PlatformDep) -> None:
@@ -128,13 +174,13 @@ def agent(connection: HTTPConnection, platform: PlatformDep) -> None:
     platform.guard.agent(connection)
 
 
-def attempt_or_user(connection: HTTPConnection, platform: PlatformDep) -> None:
-    """Lets the user and any attempt pass.
+async def attempt_or_user(connection: HTTPConnection, platform: PlatformDep) -> None:
+    """Lets people and any attempt pass; people only to a job that is theirs.
 
     Raises:
         PlatformError: INVALID_TOKEN, INSUFFICIENT_PERMISSIONS.
     """
-    platform.guard.attempt_or_user(connection)
+    await _own(connection, platform, platform.guard.attempt_or_user(connection))
 
 
 def attempt(job_id: str, connection: HTTPConnection, platform: PlatformDep) -> int:
@@ -147,6 +193,9 @@ def attempt(job_id: str, connection: HTTPConnection, platform: PlatformDep) -> i
 
 
 UserDep = Depends(user)
+OperatorDep = Depends(operator)
+CallerDep = Annotated[Caller, Depends(user)]
+OperatorCallerDep = Annotated[Caller, Depends(operator)]
 AgentDep = Depends(agent)
 AttemptOrUserDep = Depends(attempt_or_user)
 AttemptDep = Annotated[int, Depends(attempt)]

@@ -20,6 +20,7 @@ from obstore.store import LocalStore, MemoryStore, from_url
 from app.core.errors import PlatformError, StorageError
 from app.core.logging import get_logger
 from app.core.retry import retry_s3
+from app.core.spans import span
 
 CHUNK = 1 << 18
 PART = 8 << 20
@@ -192,6 +193,15 @@ class Storage:
                 raise
 
     @retry_s3()
+    async def sizes(self, prefix: str) -> dict[str, int]:
+        """Keys of all objects below a prefix, with their sizes in bytes."""
+        found: dict[str, int] = {}
+        with storage_errors("list", prefix):
+            async for page in obstore.list(self._store, prefix):
+                found |= {str(item["path"]): int(item["size"]) for item in page}
+        return found
+
+    @retry_s3()
     async def delete_tree(self, prefix: str) -> None:
         """Removes all objects below a prefix; none is fine."""
         with storage_errors("delete", prefix):
@@ -246,6 +256,12 @@ def storage_errors(operation: str, key: str) -> Iterator[None]:
         PlatformError: NOT_FOUND, DISK_FULL.
         StorageError: anything else the library raised.
     """
+    with span(f"storage {operation}", "client", vtp_storage_key=key), _translated(operation, key):
+        yield
+
+
+@contextmanager
+def _translated(operation: str, key: str) -> Iterator[None]:
     try:
         yield
     except (exceptions.NotFoundError, FileNotFoundError) as error:

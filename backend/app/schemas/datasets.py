@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.schemas.answers import Stamp
 from app.schemas.errors import OfferedFix, PublicError
@@ -82,3 +82,31 @@ class DatasetReport(DatasetSummary):
     fixes: list[OfferedFix]
     why_not_excludable: str | None
     all_problems_url: str | None = Field(description="Every problem, one a line")
+
+
+class UploadRequest(BaseModel):
+    """A zip that is to be sent in pieces."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str = Field(min_length=1, max_length=80)
+    bytes: int = Field(ge=1)
+    modified: int | None = Field(default=None, description="When the file was changed, by which it is known again")
+
+
+class UploadView(BaseModel):
+    """An upload under way, or the data set that it has become."""
+
+    upload_id: str
+    name: str
+    bytes: int
+    modified: int | None
+    created_at: Stamp
+    offset: int = Field(description="Bytes that are here for good: where the next piece begins")
+    piece_bytes: int = Field(description="A good size of pieces")
+    dataset_id: str | None = Field(description="Set when it is whole")
+
+
+class Uploads(BaseModel):
+    """Uploads that can go on, newest first."""
+
+    items: list[UploadView]

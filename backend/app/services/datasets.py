@@ -52,7 +52,7 @@ class DatasetService:
         """
         slug = slug_of(name)
         if size is not None:
-            self._check_size(size)
+            self.check_size(size)
         upload = f"uploads/{uuid.uuid4().hex}.zip"
         stored = await self.storage.put_stream(upload, self._limited(content))
 
@@ -96,7 +96,12 @@ class DatasetService:
 
         return await self.create(name or sample, content())
 
-    def _check_size(self, size: int) -> None:
+    def check_size(self, size: int) -> None:
+        """Refuses what is over the quota.
+
+        Raises:
+            PlatformError: DATASET_TOO_LARGE.
+        """
         limit = self.settings.dataset_quota_bytes
         if size > limit:
             details = {"size_gb": round(size / 1024**3, 2), "limit_gb": round(limit / 1024**3, 2)}
@@ -106,7 +111,7 @@ class DatasetService:
         total = 0
         async for chunk in content:
             total += len(chunk)
-            self._check_size(total)
+            self.check_size(total)
             yield chunk
 
     async def check_again(self, dataset_id: str) -> dict[str, Any]:

@@ -1,0 +1,190 @@
+"""Uploads in pieces that go on after a cut connection, a closed page or a restart of the backend.
+
+All state is in the object store: a note on the upload, and each piece under the place where it begins. Whoever comes back is
+told how far the pieces reach without a gap, and goes on from there; the last one makes a data set of them.
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from pydantic import BaseModel
+
+from app.clients.storage import Storage
+from app.config import Settings
+from app.core.errors import FieldError, PlatformError
+from app.db.session import utcnow
+from app.services.dataset_views import slug_of
+from app.services.datasets import DatasetService
+from app.services.views import stamp
+
+ROOT = "pieces"
+PIECE_BYTES = 8 << 20
+"""What a sender had better put into one piece: little is lost with it, and few requests are needed."""
+MOST_BYTES = 64 << 20
+KEPT = timedelta(days=3)
+
+
+class Note(BaseModel):
+    """What is kept of an upload beside its pieces; `modified` is the file's own time, which tells it from its namesakes."""
+
+    upload_id: str
+    name: str
+    bytes: int
+    modified: int | None
+    created_at: datetime
+    dataset_id: str | None = None
+
+
+class UploadService:
+    """Uploads under way. An unknown one raises NOT_FOUND."""
+
+    def __init__(
+        self, storage: Storage, datasets: DatasetService, settings: Settings, clock: Callable[[], datetime] = utcnow
+    ) -> None:
+        self.storage, self.datasets, self.settings, self.clock = storage, datasets, settings, clock
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    async def begin(self, name: str, size: int, modified: int | None) -> dict[str, Any]:
+        """A new upload.
+
+        Raises:
+            PlatformError: VALIDATION_FAILED for a name without a letter or digit, DATASET_TOO_LARGE.
+        """
+        slug_of(name)
+        self.datasets.check_size(size)
+        await self._forget_old()
+        note = Note(upload_id=uuid.uuid4().hex, name=name, bytes=size, modified=modified, created_at=self.clock())
+        await self._write(note)
+        return self._view(note, 0)
+
+    async def show(self, upload_id: str) -> dict[str, Any]:
+        """How far an upload has come, or the data set that it has become."""
+        note = await self._note(upload_id)
+        return self._view(note, sum((await self._pieces(note)).values()))
+
+    async def unfinished(self) -> list[dict[str, Any]]:
+        """Uploads that can go on, newest first."""
+        found = [await self.show(upload_id) for upload_id in await self._ids()]
+        left = [item for item in found if item["dataset_id"] is None]
+        return sorted(left, key=lambda item: str(item["created_at"]), reverse=True)
+
+    async def take(self, upload_id: str, offset: int, content: AsyncIterator[bytes], sha256: str | None) -> dict[str, Any]:
+        """Keeps a piece, whole or not at all; the last one makes the data set.
+
+        Raises:
+            PlatformError: CONFLICT where the piece is not the next one, with the place where that begins;
+                VALIDATION_FAILED where its checksum is another or it reaches past the end; PAYLOAD_TOO_LARGE.
+        """
+        async with self._locks.setdefault(upload_id, asyncio.Lock()):
+            note = await self._note(upload_id)
+            pieces = await self._pieces(note)
+            reached = sum(pieces.values())
+            if note.dataset_id is not None:
+                return self._view(note, note.bytes)
+            if offset != reached:
+                raise PlatformError.from_code("CONFLICT", {"state": f"at byte {reached}", "expected_seq": reached})
+            if reached < note.bytes:
+                pieces[offset] = await self._keep(note, offset, content, sha256)
+                reached += pieces[offset]
+            if reached == note.bytes:
+                note = await self._finish(note, pieces)
+            return self._view(note, reached)
+
+    async def discard(self, upload_id: str) -> None:
+        """Forgets an upload and its pieces."""
+        await self._note(upload_id)
+        await self.storage.delete_tree(f"{ROOT}/{upload_id}")
+        self._locks.pop(upload_id, None)
+
+    async def _keep(self, note: Note, offset: int, content: AsyncIterator[bytes], sha256: str | None) -> int:
+        key = _piece(note, offset)
+        stored = await self.storage.put_stream(key, _limited(content, min(MOST_BYTES, note.bytes - offset)))
+        wrong = None
+        if stored.size == 0:
+            wrong = FieldError("#", "empty", "the piece is empty")
+        elif sha256 is not None and sha256.lower() != stored.sha256:
+            wrong = FieldError("#/X-Content-SHA256", "checksum", "the piece arrived changed; send it again")
+        if wrong is not None:
+            await self.storage.discard(key)
+            raise PlatformError.from_code("VALIDATION_FAILED", {"field": wrong.pointer[2:]}, errors=[wrong])
+        return stored.size
+
+    async def _finish(self, note: Note, pieces: dict[int, int]) -> Note:
+        async def whole() -> AsyncIterator[bytes]:
+            for offset in sorted(pieces):
+                async for chunk in await self.storage.get_stream(_piece(note, offset)):
+                    yield chunk
+
+        dataset = await self.datasets.create(note.name, whole(), note.bytes)
+        note = note.model_copy(update={"dataset_id": dataset["dataset_id"]})
+        # The note stays for a while: whoever missed the answer asks again and gets it.
+        await self._write(note)
+        for offset in pieces:
+            await self.storage.discard(_piece(note, offset))
+        return note
+
+    async def _pieces(self, note: Note) -> dict[int, int]:
+        """Sizes of pieces by where they begin, as far as they reach without a gap."""
+        if note.dataset_id is not None:
+            return {0: note.bytes}
+        stored = await self.storage.sizes(f"{ROOT}/{note.upload_id}")
+        sizes = {int(key.rsplit("/", 1)[1]): size for key, size in stored.items() if key[-1].isdigit()}
+        found: dict[int, int] = {}
+        reached = 0
+        while sizes.get(reached):
+            found[reached] = sizes[reached]
+            reached += sizes[reached]
+        return found
+
+    async def _ids(self) -> list[str]:
+        return [key.split("/")[1] for key in await self.storage.sizes(ROOT) if key.endswith("/note.json")]
+
+    async def _note(self, upload_id: str) -> Note:
+        unknown = {"resource_type": "upload", "resource_id": upload_id}
+        if not upload_id.isalnum():
+            raise PlatformError.from_code("NOT_FOUND", unknown)
+        try:
+            return Note.model_validate(orjson.loads(await self.storage.read_bytes(_note_key(upload_id))))
+        except PlatformError as error:
+            if error.code != "NOT_FOUND":
+                raise
+            raise PlatformError.from_code("NOT_FOUND", unknown, cause=error) from error
+
+    async def _write(self, note: Note) -> None:
+        await self.storage.put_bytes(_note_key(note.upload_id), note.model_dump_json().encode())
+
+    async def _forget_old(self) -> None:
+        for upload_id in await self._ids():
+            note = await self._note(upload_id)
+            if self.clock() - note.created_at > KEPT:
+                await self.discard(upload_id)
+
+    @staticmethod
+    def _view(note: Note, offset: int) -> dict[str, Any]:
+        return {
+            **note.model_dump(exclude={"created_at"}),
+            "created_at": stamp(note.created_at),
+            "offset": offset,
+            "piece_bytes": PIECE_BYTES,
+        }
+
+
+def _piece(note: Note, offset: int) -> str:
+    return f"{ROOT}/{note.upload_id}/{offset:015d}"
+
+
+def _note_key(upload_id: str) -> str:
+    return f"{ROOT}/{upload_id}/note.json"
+
+
+async def _limited(content: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+    total = 0
+    async for chunk in content:
+        total += len(chunk)
+        if total > limit:
+            raise PlatformError.from_code("PAYLOAD_TOO_LARGE", {"limit_bytes": limit})
+        yield chunk

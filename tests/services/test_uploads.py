@@ -1,0 +1,105 @@
+"""Uploads in pieces: what is kept, where it goes on, what the last piece makes of them."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from app.api.deps import Platform
+from app.core.errors import PlatformError
+from app.services.uploads import KEPT, UploadService
+from tests.conftest import Clock, chunks, classification_zip
+
+ZIP = classification_zip(per_class=12)
+
+
+async def begun(uploads: UploadService, content: bytes = ZIP) -> str:
+    return str((await uploads.begin("Digits", len(content), 7))["upload_id"])
+
+
+async def code_of(awaitable: object) -> PlatformError:
+    with pytest.raises(PlatformError) as caught:
+        await awaitable  # type: ignore[misc]
+    return caught.value
+
+
+async def cut(content: bytes) -> AsyncIterator[bytes]:
+    """A body whose connection breaks in the middle."""
+    yield content
+    raise ConnectionResetError
+
+
+async def test_pieces_make_the_data_set_that_the_whole_would_have_made(platform: Platform) -> None:
+    upload_id = await begun(platform.uploads)
+    third = len(ZIP) // 3
+    for offset in (0, third):
+        piece = ZIP[offset : offset + third]
+        shown = await platform.uploads.take(upload_id, offset, chunks(piece), hashlib.sha256(piece).hexdigest())
+        assert (shown["offset"], shown["dataset_id"]) == (offset + third, None)
+    last = await platform.uploads.take(upload_id, 2 * third, chunks(ZIP[2 * third :]), None)
+    assert last["dataset_id"] == "digits"
+    await platform.datasets.checks.over("digits")
+    assert (await platform.datasets.show("digits"))["status"] == "ready"
+    assert await platform.uploads.unfinished() == []
+    assert (await platform.uploads.show(upload_id))["dataset_id"] == "digits"
+
+
+async def test_the_last_piece_sent_again_makes_no_second_data_set(platform: Platform) -> None:
+    upload_id = await begun(platform.uploads)
+    for _ in range(2):
+        shown = await platform.uploads.take(upload_id, 0, chunks(ZIP), None)
+        assert (shown["offset"], shown["dataset_id"]) == (len(ZIP), "digits")
+    assert [item["dataset_id"] for item in await platform.datasets.list_all()] == ["digits"]
+
+
+async def test_another_backend_on_the_same_store_goes_on_where_the_first_stopped(platform: Platform) -> None:
+    upload_id = await begun(platform.uploads)
+    await platform.uploads.take(upload_id, 0, chunks(ZIP[:100]), None)
+    other = UploadService(platform.storage, platform.datasets, platform.settings, platform.uploads.clock)
+    assert [(item["offset"], item["name"], item["modified"]) for item in await other.unfinished()] == [(100, "Digits", 7)]
+    assert (await other.take(upload_id, 100, chunks(ZIP[100:]), None))["dataset_id"] == "digits"
+
+
+async def test_a_piece_whose_connection_broke_leaves_nothing_behind(platform: Platform) -> None:
+    upload_id = await begun(platform.uploads)
+    with pytest.raises(ConnectionResetError):
+        await platform.uploads.take(upload_id, 0, cut(ZIP[:50]), None)
+    assert (await platform.uploads.show(upload_id))["offset"] == 0
+
+
+async def test_a_piece_that_arrived_changed_is_refused_and_can_be_sent_again(platform: Platform) -> None:
+    upload_id = await begun(platform.uploads)
+    refused = await code_of(platform.uploads.take(upload_id, 0, chunks(ZIP), "0" * 64))
+    assert (refused.code, refused.errors[0].code) == ("VALIDATION_FAILED", "checksum")
+    assert (await platform.uploads.take(upload_id, 0, chunks(ZIP), None))["dataset_id"] == "digits"
+
+
+@pytest.mark.parametrize(
+    ("offset", "content", "code"),
+    [(5, b"x", "CONFLICT"), (0, b"", "VALIDATION_FAILED"), (0, ZIP + b"x", "PAYLOAD_TOO_LARGE")],
+)
+async def test_a_piece_that_does_not_fit_is_refused(platform: Platform, offset: int, content: bytes, code: str) -> None:
+    upload_id = await begun(platform.uploads)
+    refused = await code_of(platform.uploads.take(upload_id, offset, chunks(content), None))
+    assert refused.code == code
+    if code == "CONFLICT":
+        assert refused.context["expected_seq"] == 0
+
+
+async def test_what_is_too_large_is_refused_before_anything_is_sent(platform: Platform) -> None:
+    too_large = platform.settings.dataset_quota_bytes + 1
+    assert (await code_of(platform.uploads.begin("Digits", too_large, None))).code == "DATASET_TOO_LARGE"
+
+
+async def test_forgotten_uploads_are_gone_on_demand_and_after_three_days(platform: Platform, clock: Clock) -> None:
+    thrown, old = await begun(platform.uploads), await begun(platform.uploads)
+    await platform.uploads.take(old, 0, chunks(ZIP[:10]), None)
+    await platform.uploads.discard(thrown)
+    assert [item["upload_id"] for item in await platform.uploads.unfinished()] == [old]
+    clock.now += KEPT + timedelta(seconds=1)
+    new = await begun(platform.uploads)
+    assert [item["upload_id"] for item in await platform.uploads.unfinished()] == [new]
+    assert await platform.storage.sizes(f"pieces/{old}") == {}
+    for unknown in (old, "../secrets"):
+        assert (await code_of(platform.uploads.show(unknown))).code == "NOT_FOUND"

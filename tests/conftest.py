@@ -1,12 +1,11 @@
 """What tests share: an application with its own home, a clock that only moves when told, a trainer service on loopback."""
 
-import asyncio
 import io
 import json
 import socket
 import threading
 import zipfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,6 +22,10 @@ from app.config import Settings
 from app.core import logging, timing, tracing
 from app.main import create_app
 from app.schemas.wire import AgentReport
+from tests.integration.servers import object_store, postgres, postgres_url, proxied, s3_environment, s3_url
+from tests.waiting import eventually
+
+__all__ = ["object_store", "postgres", "postgres_url", "proxied", "s3_environment", "s3_url"]
 
 TOKEN = "user-token-for-tests"
 SECRET = "agent-secret-for-tests"
@@ -265,24 +268,6 @@ async def mock_trainer_service(platform: Platform, trainer_service: TrainerServi
     """A trainer service that the backend knows."""
     await register_agent(platform, trainer_service.url)
     return trainer_service
-
-
-async def eventually(check: Callable[[], Any], seconds: float = 10.0) -> Any:
-    """The first truthy result of `check` (which may be async), looked at whenever the event loop has moved on.
-
-    Raises:
-        AssertionError: there was none in time.
-    """
-    deadline = asyncio.get_running_loop().time() + seconds
-    while asyncio.get_running_loop().time() < deadline:
-        result = check()
-        if asyncio.iscoroutine(result):
-            result = await result
-        if result:
-            return result
-        await asyncio.sleep(0)
-    message = f"nothing came of {check} in {seconds} s"
-    raise AssertionError(message)
 
 
 async def job_in_state(client: httpx.AsyncClient, job_id: str, *wanted: str) -> dict[str, Any]:

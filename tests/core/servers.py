@@ -10,37 +10,14 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import free_port, until
+
 VENV = Path(sys.executable).parent
 SOON = 30.0
-
-
-def free_port() -> int:
-    """A TCP port on loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def until(check: Callable[[], Any], what: str, seconds: float = SOON) -> None:
-    """Waits for another process.
-
-    Raises:
-        AssertionError: it did not come in time.
-    """
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with contextlib.suppress(Exception):
-            if check():
-                return
-        threading.Event().wait(0.02)
-    message = f"{what} did not come in {seconds} s"
-    raise AssertionError(message)
 
 
 def listens(port: int) -> bool:
@@ -66,11 +43,34 @@ class Server:
         )
 
     def kill(self) -> None:
-        """kill -9 for the whole group."""
+        """kill -9 for it and all below it."""
         if self.process is not None:
+            family = _family(self.process.pid)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
+            for pid in family[1:]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self.process.wait(SOON)
+
+    def freeze(self, yes: bool = True) -> None:
+        """Stops it and all below it where they stand, or lets them go on."""
+        if self.process is not None:
+            for pid in _family(self.process.pid):
+                os.kill(pid, signal.SIGSTOP if yes else signal.SIGCONT)
+
+
+def _family(root: int) -> list[int]:
+    """A process and all below it: PostgreSQL's children lead sessions of their own."""
+    children: dict[int, list[int]] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parent = int(status.read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(status.parent.name))
+    found = [root]
+    for pid in found:
+        found += children.get(pid, [])
+    return found
 
 
 class Postgres(Server):
@@ -137,9 +137,23 @@ class ObjectStore(Server):
         self.run(VENV / "weed", "mini", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *flags, cwd=self.folder)
         self.ports = ports
 
+    def environment(self, url: str | None = None) -> dict[str, str]:
+        """What S3 tools take from the environment; `url` is another way to it, such as a proxy."""
+        keys = {"AWS_ACCESS_KEY_ID": self.key, "AWS_SECRET_ACCESS_KEY": self.secret, "AWS_REGION": "us-east-1"}
+        return {"AWS_ENDPOINT_URL": url or self.url, **keys}
+
     def wait(self, head: Callable[[], Any]) -> None:
         """Waits until the bucket answers."""
         until(lambda: head() or True, "SeaweedFS")
+
+    def wait_for_bucket(self) -> None:
+        """The same with a client of its own."""
+        import obstore
+        from obstore.store import S3Store
+
+        options = {name.lower(): value for name, value in self.environment().items()}
+        store = S3Store(self.bucket, config=options, client_options={"allow_http": True})  # type: ignore[arg-type]
+        self.wait(lambda: obstore.list(store).collect() is not None)
 
     def close(self) -> None:
         """Ends it and removes its files and sockets."""

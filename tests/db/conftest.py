@@ -1,43 +1,18 @@
 """The same tests on SQLite and on a real PostgreSQL, each with a database of its own."""
 
-import itertools
-import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Job
 from app.db.repositories import jobs
 from app.db.session import Database
-from tests.core.servers import Postgres
 
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
-_numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """A PostgreSQL server of this session."""
-    if not any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) and shutil.which("initdb") is None:
-        pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
-    server = Postgres()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-async def postgres_url(postgres: Postgres) -> str:
-    """The address of a new, empty database."""
-    name = f"t{next(_numbers)}"
-    connection = await asyncpg.connect(postgres.url.replace("+asyncpg", ""))
-    await connection.execute(f"create database {name}")
-    await connection.close()
-    return postgres.url.rpartition("/")[0] + f"/{name}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

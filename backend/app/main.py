@@ -80,7 +80,11 @@ def create_app(settings: Settings | None = None, clock: Callable[[], datetime] =
     app.include_router(page.router)
     describe(app)
     responses.install(
-        app, way_out=way_out, max_body_bytes=settings.max_body_bytes, between=_between(settings, platform, way_out)
+        app,
+        way_out=way_out,
+        max_body_bytes=settings.max_body_bytes,
+        between=_between(settings, platform, way_out),
+        trace=not spans.active(),
     )
     return app
 
@@ -98,6 +102,8 @@ def _between(settings: Settings, platform: Platform, way_out: responses.WayOut) 
         (RateLimits, {"way_out": way_out, "identify": platform.guard.kind, **limits}),
         (Deprecations, {}),
         (AccessLog, {"everything": settings.log_json}),
+    if spans.active():
+        app.add_middleware(spans.SpanTraceMiddleware)
     ]
     if settings.cors_origins:
         layers.append((Cors, {"origins": settings.cors_origins}))

@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx2
 
+from trainers.agent.spans import traceparent
+
 CHUNK = 1 << 18
 
 
@@ -51,6 +53,11 @@ async def _content(path: Path) -> AsyncIterator[bytes]:
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             yield chunk
+
+
+def _headers(token: str, *, sampled: bool) -> dict[str, str]:
+    here = traceparent(sampled=sampled)
+    return {"Authorization": f"Bearer {token}", **({"traceparent": here} if here else {})}
 
 
 def _error(response: httpx2.Response) -> dict[str, Any]:
@@ -100,7 +107,7 @@ class Backend:
 
     @asynccontextmanager
     async def _stream(self, method: str, url: str, token: str, **options: Any) -> AsyncIterator[httpx2.Response]:
-        headers = {"Authorization": f"Bearer {token}", **options.pop("headers", {})}
+        headers = {**_headers(token, sampled=True), **options.pop("headers", {})}
         try:
             async with self._http.stream(method, self.here(url), headers=headers, **options) as response:
                 if response.is_error:
@@ -132,10 +139,12 @@ class Backend:
     async def post(self, url: str, token: str, updates: list[dict[str, Any]]) -> Reply:
         """Delivers updates. Where one before them is missing, `last_seq` of the reply says from where to go on.
 
+        What is told over and over while a training runs is left out of its recorded trace.
+
         Raises:
             BackendAway, UnknownAttempt, BackendRefuses: as they say.
         """
-        headers = {"Authorization": f"Bearer {token}"}
+        headers = _headers(token, sampled=any(update.get("status") != "running" or "phase" in update for update in updates))
         try:
             response = await self._http.post(self.here(url), json=updates, headers=headers)
         except httpx2.HTTPError as error:

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from trainers.agent import spans
 from trainers.agent.agent import Agent, Refused, claim, log
 from trainers.agent.backend import Backend
 from trainers.agent.cgroup import Cgroups
@@ -142,6 +143,7 @@ def main() -> None:
     options.home.mkdir(parents=True, exist_ok=True)
     _claim(options.home)
     secret = options.secret_file.read_text().strip()
+    spans.configure()
     settings = AgentSettings.read(memory_limit=options.memory_limit_bytes, notice_file=options.notice_file)
     listener = socket.create_server((options.host, options.port))
     port = listener.getsockname()[1]

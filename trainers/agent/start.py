@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 
-from trainers.agent import fetch
+from trainers.agent import fetch, spans
 from trainers.agent.backend import Backend, BackendAway, BackendRefuses
 from trainers.agent.cgroup import Cgroups, Memory, NoCgroup
 from trainers.agent.evidence import NO_ROOM, read_json, tail
@@ -20,6 +20,8 @@ from trainers.agent.shim import CGROUP_PROCS, MEMORY_LIMIT
 START_SECONDS = 10.0
 LOOK_SECONDS = 0.005
 CUT_OFF_TRIES = 3
+SPANS_WANTED = "VTP_SPANS"
+"""Tells the harness to write down its spans."""
 
 
 class NotStarted(Exception):
@@ -143,9 +145,10 @@ def _full(folder: Path) -> bool:
     return False
 
 
-def variables_of(folder: Path, paths: dict[str, Path], spec: dict[str, Any], confined: dict[str, str]) -> dict[str, str]:
-    """The environment of shim and training."""
-    return environment(folder, paths, spec.get("traceparent"), **confined)
+def variables_of(folder: Path, paths: dict[str, Path], confined: dict[str, str]) -> dict[str, str]:
+    """The environment of shim and training, the trace under way among it."""
+    wanted = {SPANS_WANTED: "1"} if spans.active() else {}
+    return environment(folder, paths, spans.traceparent(), **confined, **wanted)
 
 
 def load_spec(folder: Path) -> dict[str, Any] | None:

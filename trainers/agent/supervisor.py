@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from trainers.agent import evidence, start
+from trainers.agent import evidence, spans, start
 from trainers.agent.backend import Backend, BackendAway
 from trainers.agent.cgroup import Cgroups
 from trainers.agent.delivery import Delivery, back_off
@@ -91,6 +91,11 @@ class Supervisor:
 
     async def run(self) -> None:
         """Carries the attempt through; afterwards nothing of it is left on this machine but the data set."""
+        facts: dict[str, str | int] = {"vtp.job": self.key[0], "vtp.attempt": self.key[1]}
+        with spans.span("attempt", self.spec.get("traceparent") or "", facts):
+            await self._run()
+
+    async def _run(self) -> None:
         delivering = asyncio.create_task(self.delivery.run())
         try:
             await self._supervise(delivering)
@@ -168,14 +173,15 @@ class Supervisor:
         """Starts the training; False where it was stopped before it ran."""
         if self.outbox.position(self.key).next_seq == 1:  # type: ignore[union-attr] - busy attempts have one
             self._append([{"status": "running", "at": stamp(), "phase": "data"}])
-        paths = await start.paths_of(self.backend, self.spec, self.folder, self.cache)
+        with spans.span("fetch data"):
+            paths = await start.paths_of(self.backend, self.spec, self.folder, self.cache)
         if self.process.killed_by is not None:
             # A shim that an earlier agent started may still be about to start it.
             await asyncio.sleep(self.settings.poll)
             return self.process.started()
         group, confined = start.confine(self.name, self.memory_limit, self.cgroups)
         self.memory.begin(group, self.memory_limit)
-        await start.launch(self.process, self.framework, start.variables_of(self.folder, paths, self.spec, confined))
+        await start.launch(self.process, self.framework, start.variables_of(self.folder, paths, confined))
         self._append([{"status": "running", "at": stamp(), "phase": "starting"}])
         return True
 
@@ -273,7 +279,10 @@ class Supervisor:
             **self.memory.facts(self.process.record),
             **self._notice(),
         }
-        self._append([last_update(self.process, result, outside)], ended=True)
+        update = last_update(self.process, result, outside)
+        facts = {"vtp.framework": self.framework.name, "process.pid": self.process.pid or 0}
+        spans.export_process(self.folder, self.process.exit_facts(), facts)
+        self._append([update], ended=True)
 
     async def _kill_rest(self) -> None:
         """Makes sure that nothing of the attempt runs any more."""

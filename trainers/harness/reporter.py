@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from trainers.harness.spans import Spans
+
 PROGRESS_INTERVAL = 0.5
 """Seconds between two progress lines; the last step of an epoch is always told."""
 KEPT_CHECKPOINTS = 3
@@ -63,6 +65,7 @@ class Reporter:
     def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self.folder = folder
         self.clock = clock
+        self.spans = Spans(folder)
         self.phase_name = "starting"
         self.epoch = 0
         self.epochs = 0
@@ -94,6 +97,7 @@ class Reporter:
         """The training has entered a phase: data, training, validating, saving."""
         if name != self.phase_name:
             self.phase_name = name
+            self.spans.phase(name)
             self._write("phase", phase=name)
 
     def start(self, epochs: int, first_epoch: int = 1) -> None:

@@ -99,15 +99,18 @@ def run(train: Callable[[Assignment], None], describe: Callable[[], dict[str, An
     except Stopped:
         assignment.stop.ignore()
         record.drop()
+        assignment.reporter.spans.end("Stopped")
         _leave(folder, _stopped_exit(folder))
     except BaseException as error:  # noqa: BLE001 - the last place where anything can be known of it
         assignment.stop.ignore()
         code = record.write(error, assignment.reporter, assignment.dataset_dir, assignment.config)
+        assignment.reporter.spans.end(code or type(error).__name__)
         with contextlib.suppress(OSError):
             # A disk that is full takes no more log; error.json has it all.
             traceback.print_exc()
         _leave(folder, exit_code(code))
     record.drop()
+    assignment.reporter.spans.end()
     _leave(folder, EXIT_DONE)
 
 

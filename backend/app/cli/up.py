@@ -77,13 +77,18 @@ def serve_backend(host: str, port: int) -> None:
     """Runs the backend in this process until it is stopped; says in ``server.json`` how to reach it."""
     import uvicorn
 
+    from app import __version__
     from app.config import Settings
+    from app.core import spans
     from app.core.logging import configure
+    from app.core.monitoring import init_sentry
     from app.main import create_app
 
     settings = Settings()
     settings.home.mkdir(parents=True, exist_ok=True)
     configure(json=settings.log_json)
+    spans.configure("vtp-backend", __version__, settings.env_name)
+    init_sentry(settings.sentry_dsn and settings.sentry_dsn.get_secret_value(), settings.env_name)
     if settings.db_url.startswith("sqlite"):
         # Two on one such database would both start every job.
         hold(settings.home / "backend.lock", "backend", CLAIM_SECONDS)

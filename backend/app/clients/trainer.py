@@ -10,7 +10,9 @@ from app.core.errors import TimeoutError as OperationTimeout
 from app.core.policies import TRAINER
 from app.core.retry import retry_trainer_service
 from app.core.retry_after import wait_asked
+from app.core.spans import span
 from app.core.timing import within
+from app.core.tracing import current_traceparent
 
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 10.0
@@ -65,9 +67,15 @@ class TrainerClient:
         return await self.breaker(url).call(self._send, url, method, path, body)
 
     async def _send(self, url: str, method: str, path: str, body: dict[str, Any]) -> httpx2.Response:
+        with span(method, "client", http_request_method=method, url_full=url.rstrip("/") + path):
+            return await self._judged(url, method, path, body)
+
+    async def _judged(self, url: str, method: str, path: str, body: dict[str, Any]) -> httpx2.Response:
         try:
             timeout = httpx2.Timeout(within(ANSWER_SECONDS), connect=within(CONNECT_SECONDS))
-            response = await self._http.request(method, url.rstrip("/") + path, json=body, timeout=timeout)
+            headers = {"traceparent": current_traceparent()}
+            target = url.rstrip("/") + path
+            response = await self._http.request(method, target, json=body, headers=headers, timeout=timeout)
         except httpx2.TimeoutException as error:
             raise OperationTimeout("trainer call", int(ANSWER_SECONDS)) from error
         except httpx2.HTTPError as error:

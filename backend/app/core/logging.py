@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -10,9 +11,44 @@ from structlog.typing import EventDict, WrappedLogger
 from app.core.redact import redact
 from app.core.tracing import get_trace_id
 
+_LOGGED, _STACK = "_vtp_logged", "_vtp_stack_logged"
+
 
 def _add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     event.setdefault("trace_id", get_trace_id())
+    return event
+
+
+def seen_before(error: BaseException) -> bool:
+    """Whether an exception, or what it was raised from, has been logged; it counts as logged now."""
+    chain: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in chain:
+        chain.append(current)
+        current = current.__cause__ or getattr(current, "original_exception", None)
+    known = any(getattr(item, _LOGGED, False) for item in chain)
+    for item in chain:
+        with suppress(AttributeError):  # one with slots and no room for a mark is logged again
+            setattr(item, _LOGGED, True)
+    return known
+
+
+def _once(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Leaves out the stack of an exception that has been logged with one."""
+    error = event.get("exc_info")
+    if error is True:
+        error = sys.exc_info()[1]
+    elif isinstance(error, tuple):
+        error = error[1]
+    if isinstance(error, BaseException):
+        # Read later, where another exception may be under way.
+        event["exc_info"] = error
+        if getattr(error, _STACK, False):
+            event["exc_info"] = None
+            event["logged_before"] = type(error).__name__
+        else:
+            with suppress(AttributeError):
+                setattr(error, _STACK, True)
     return event
 
 
@@ -28,6 +64,7 @@ def configure(*, json: bool = False, level: str = "INFO") -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_trace,
+        _once,
     ]
     last: list[Any]
     if json:

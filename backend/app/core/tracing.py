@@ -1,7 +1,7 @@
 """The id that ties together an answer, its log lines and what they set off (W3C trace context)."""
 
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from random import getrandbits
 
@@ -11,6 +11,8 @@ _TRACEPARENT = re.compile(rb"^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16}
 STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 """Messages with which an answer begins."""
 _trace: ContextVar[str | None] = ContextVar("vtp_trace_id", default=None)
+span_source: Callable[[], str | None] | None = None
+"""Gives the span under way as a traceparent; set by `core.spans` where spans are exported."""
 
 
 def new_trace_id() -> str:
@@ -33,7 +35,9 @@ def set_trace_id(trace_id: str) -> None:
 
 
 def current_traceparent() -> str:
-    """The traceparent to hand on, with a span id of its own."""
+    """The traceparent to hand on: the span under way, or the trace with a span id of its own."""
+    if span_source is not None and (here := span_source()) is not None:
+        return here
     return f"00-{get_trace_id()}-{getrandbits(64) or 1:016x}-01"
 
 

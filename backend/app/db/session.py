@@ -14,11 +14,13 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, event, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
+from app.core import spans
 from app.core.circuit_breaker import CircuitBreaker
 from app.core.logging import get_logger
 from app.core.policies import DATABASE
 from app.core.retry import protect
 from app.db.guard import database_errors, is_database_error
+from app.db.spans import trace_statements
 
 T = TypeVar("T")
 Tx = Callable[[AsyncSession], Awaitable[T]]
@@ -97,6 +99,8 @@ class Database:
         if self.sqlite:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin)
+        if spans.active():
+            trace_statements(self.engine.sync_engine, "sqlite" if self.sqlite else "postgresql")
         self._read = async_sessionmaker(self.engine, expire_on_commit=False)
         self._write = async_sessionmaker(self.engine.execution_options(vtp_write=True), expire_on_commit=False)
         # SQLite has one writer; queueing here is fair and costs no busy-waiting threads.

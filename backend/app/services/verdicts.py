@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import PlatformError
 from app.core.logging import get_logger
 from app.core.metrics import training_job_failures
-from app.core.tracing import get_trace_id
+from app.core.tracing import get_trace_id, trace_id_of
 from app.db.models import Attempt, Job, OperatorRule
 from app.db.repositories import jobs
 from app.db.states import ATTEMPT_ACTIVE, ATTEMPT_STATES, JOB_STATES, transition
@@ -56,7 +56,7 @@ async def cancel_job(session: AsyncSession, job: Job, at: datetime) -> None:
 async def fail_job(session: AsyncSession, job: Job, error: PlatformError, at: datetime) -> None:
     """Ends a job as failed with `error`: stored, counted, logged once, told to watchers."""
     await _drop_open_attempt(session, job, at)
-    stored = stored_error(error, at, get_trace_id())
+    stored = stored_error(error, at, trace_of(job))
     job.error, job.code = stored, error.code
     shown = shown_error(stored, f"/api/v1/training-jobs/{job.id}/attempts")
     jobs.append_event(session, job, "error", at, {"fatal": True, "error": shown})
@@ -121,7 +121,7 @@ async def fail_attempt(
     attempt.evidence, attempt.diagnosis = row_form(evidence), diagnosis.to_dict()
     attempt.decision = decision.to_dict()
     attempt.history = {"considered": [record.number for record in past], **history.to_dict()}
-    attempt.error = stored_error(error, at, get_trace_id())
+    attempt.error = stored_error(error, at, trace_of(job))
     if job.status == "cancelling":
         await cancel_job(session, job, at)
     elif decision.action == "fail":
@@ -165,6 +165,11 @@ def _try_again(session: AsyncSession, job: Job, attempt: Attempt, decision: Deci
     body = {"status": "waiting", "retry_at": stamp(job.retry_at), "reason": decision.reason}
     jobs.append_event(session, job, "state", at, body)
     logger.info("attempt failed, will be tried again", job_id=job.id, attempt=attempt.number, reason=decision.reason)
+
+
+def trace_of(job: Job) -> str:
+    """The trace id of the request that made a job: its errors carry it, whoever is the first to tell of them."""
+    return trace_id_of((job.traceparent or "").encode()) or get_trace_id()
 
 
 def phase_of(job: Job, evidence: dict[str, Any]) -> str | None:

@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.clients.trainer import TrainerClient
 from app.core.errors import PlatformError
 from app.core.logging import get_logger
+from app.core.spans import continue_trace, span
 from app.core.timing import deadline
-from app.core.tracing import get_trace_id
+from app.core.tracing import current_traceparent
 from app.db.models import Agent, Attempt, Job
 from app.db.repositories import agents, jobs
 from app.db.session import Database
@@ -52,14 +53,19 @@ class Dispatcher:
         A job that waits for a free agent is fine and gives None.
         """
         job = await self.db.read(lambda session: jobs.get_job(session, job_id))
+        continue_trace(job.traceparent)
+        with span("dispatch", vtp_job=job_id):
+            return await self._dispatch(job)
+
+    async def _dispatch(self, job: Job) -> PlatformError | None:
         if job.status == "queued" and job.attempt == 0:
             refused = await self._preflight(job)
             if refused is not None:
                 return refused
-        placed = await self._place(job_id)
+        placed = await self._place(job.id)
         if placed is None or isinstance(placed, PlatformError):
             return placed
-        return await self._hand_over(job_id, placed)
+        return await self._hand_over(job.id, placed)
 
     async def _preflight(self, job: Job) -> PlatformError | None:
         known = await self.db.read(agents.frameworks)
@@ -220,5 +226,5 @@ class Dispatcher:
             "weights": weights,
             "resume": resume,
             "limits": {"max_duration_s": attempt.config.get("max_duration_s")},
-            "traceparent": job.traceparent or f"00-{get_trace_id()}-0000000000000001-01",
+            "traceparent": current_traceparent(),
         }

@@ -57,6 +57,14 @@ class Settings(BaseSettings):
     openai_base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
     llm_model: str | None = None
     """Model that explains; default: a small one of the provider whose key is set."""
+    env_name: str | None = Field(default=None, validation_alias="ENV_NAME")
+    """Name of this installation (subprocess, kind, k8s, production …) on what goes to Sentry and to a trace collector."""
+    sentry_dsn: SecretStr | None = Field(default=None, validation_alias="SENTRY_DSN")
+    """With this, failures that are not the user's also go to Sentry, or any server that speaks its protocol."""
+    sentry_page_dsn: str | None = Field(default=None, validation_alias="SENTRY_PAGE_DSN")
+    """DSN for the web page's own failures; every user can read it. Default: `SENTRY_DSN`."""
+    otlp_endpoint: str | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    """With this, traces go to a collector over OTLP/HTTP. OpenTelemetry's other variables hold, too, in agents as well."""
 
     @property
     def db_url(self) -> str:
@@ -93,11 +101,3 @@ class Settings(BaseSettings):
     def agents_secret(self) -> str:
         """The secret that agents present and are presented with."""
         return self.agent_secret or self.secret("agent")
-    env_name: str | None = Field(default=None, validation_alias="ENV_NAME")
-    """Name of this installation (subprocess, kind, k8s, production …) on what goes to Sentry and to a trace collector."""
-    sentry_dsn: SecretStr | None = Field(default=None, validation_alias="SENTRY_DSN")
-    """With this, failures that are not the user's also go to Sentry, or any server that speaks its protocol."""
-    sentry_page_dsn: str | None = Field(default=None, validation_alias="SENTRY_PAGE_DSN")
-    """DSN for the web page's own failures; every user can read it. Default: `SENTRY_DSN`."""
-    otlp_endpoint: str | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
-    """With this, traces go to a collector over OTLP/HTTP. OpenTelemetry's other variables hold, too, in agents as well."""

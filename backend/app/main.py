@@ -86,6 +86,8 @@ def create_app(settings: Settings | None = None, clock: Callable[[], datetime] =
         between=_between(settings, platform, way_out),
         trace=not spans.active(),
     )
+    if spans.active():
+        app.add_middleware(spans.SpanTraceMiddleware)
     return app
 
 
@@ -102,8 +104,6 @@ def _between(settings: Settings, platform: Platform, way_out: responses.WayOut) 
         (RateLimits, {"way_out": way_out, "identify": platform.guard.kind, **limits}),
         (Deprecations, {}),
         (AccessLog, {"everything": settings.log_json}),
-    if spans.active():
-        app.add_middleware(spans.SpanTraceMiddleware)
     ]
     if settings.cors_origins:
         layers.append((Cors, {"origins": settings.cors_origins}))

@@ -2,6 +2,9 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+# Processes that share the tests out among them, file by file; 0 runs them in one.
+PYTEST_WORKERS ?= 2
+PYTEST = $(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder
 NPM = PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix frontend
 
 .PHONY: help setup setup-tests demo up test test-fast test-integration faults coverage lint format corpus bench lock generate generate-check clean
@@ -23,10 +26,10 @@ up: setup ## Start the platform on this machine
 
 test: setup-tests ## Run all tests
 	@$(NPM) run --silent test
-	@$(BIN)/pytest
+	@$(PYTEST)
 
 test-fast: setup-tests ## Run the tests that take no training and no browser
-	@$(BIN)/pytest -m "not slow and not e2e and not browser"
+	@$(PYTEST) -m "not slow and not e2e and not browser"
 
 test-integration: setup-tests ## Run the tests against real servers
 	@$(BIN)/pytest tests/integration

@@ -10,7 +10,8 @@ from typing import Any
 
 from pipeline_common import DIGITS, show, watcher
 
-from tests.running import JOBS, RunningPlatform, running, until
+from tests.running import EVERY, JOBS, RunningPlatform, running
+from tests.waiting import eventually
 
 
 async def bench_death(folder: Path, *, tiny: bool) -> None:
@@ -41,7 +42,7 @@ async def _verdict(platform: RunningPlatform, kill: Any) -> float:
                 taken = time.perf_counter() - began
                 break
     await platform.ask("POST", f"{JOBS}/{job_id}/stop-retrying")
-    await until(lambda: _free(platform), 30, "a free slot")
+    await eventually(lambda: _free(platform), 30, "a free slot", EVERY)
     return taken
 
 

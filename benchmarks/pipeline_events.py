@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 from pipeline_common import DIGITS, show, watcher
 
-from tests.running import RunningPlatform, free_port
+from tests.running import RunningPlatform
+from tests.waiting import free_port
 
 
 class Intake:

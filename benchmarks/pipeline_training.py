@@ -11,7 +11,8 @@ from pathlib import Path
 
 from pipeline_common import DIGITS, ROOT, seconds, show, watcher
 
-from tests.running import FINAL, RunningPlatform, running, until
+from tests.running import EVERY, FINAL, RunningPlatform, running
+from tests.waiting import eventually
 
 ULTRALYTICS = ROOT / "trainers" / "ultralytics"
 SETTINGS = {"fliplr": 0, "erasing": 0, "auto_augment": None, "scale": 0.2}
@@ -80,7 +81,7 @@ async def bench_training(folder: Path, *, tiny: bool) -> None:
     ours, theirs = [], []
     async with running(folder / "home", slots=1) as platform:
         await platform.add_dataset("digits", DIGITS.read_bytes())
-        await until(lambda: offers(platform, "ultralytics"), 60, "an agent with Ultralytics")
+        await eventually(lambda: offers(platform, "ultralytics"), 60, "an agent with Ultralytics", EVERY)
         for number in range(rounds):
             theirs.append(await asyncio.to_thread(direct, inner, epochs, folder / f"direct-{number}"))
             ours.append(await through(platform, epochs))

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import socket
 import threading
 import zipfile
@@ -32,6 +33,13 @@ SECRET = "agent-secret-for-tests"
 # The same examples in every run, and no time limit of their own: a busy machine is no failure.
 hypothesis.settings.register_profile("suite", derandomize=True, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("suite")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where processes share the files out among them, those that take long come first: none begins when the rest is done."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        long = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("e2e")}
+        items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.fixture(autouse=True)

@@ -1,31 +1,27 @@
 """A platform of real processes for tests: started as a user starts it, killed as nobody wants it to be."""
 
-import asyncio
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from tests.waiting import eventually, free_port
+
 ROOT = Path(__file__).resolve().parents[1]
 SKLEARN = ROOT / "trainers" / "sklearn" / ".venv" / "bin" / "python"
 FINAL = ("succeeded", "failed", "cancelled")
 JOBS = "/api/v1/training-jobs"
 READY_SECONDS = 60.0
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+EVERY = 0.05
+"""Seconds between two looks at another process."""
 
 
 class RunningPlatform:
@@ -94,7 +90,7 @@ class RunningPlatform:
             except httpx.TransportError:
                 return None
 
-        response: httpx.Response = await until(answered, READY_SECONDS, f"an answer to {method} {path}")
+        response: httpx.Response = await eventually(answered, READY_SECONDS, f"an answer to {method} {path}", EVERY)
         return response
 
     async def up(self) -> None:
@@ -106,7 +102,7 @@ class RunningPlatform:
             answer = await self.ask("GET", "/api/v1/frameworks")
             return any(item["framework"] == "sklearn" and item["agents"] for item in answer.json()["items"])
 
-        await until(offered, READY_SECONDS, "an agent with sklearn")
+        await eventually(offered, READY_SECONDS, "an agent with sklearn", EVERY)
 
     async def add_dataset(self, name: str, content: bytes) -> None:
         """Uploads a data set and waits until it is checked."""
@@ -116,7 +112,7 @@ class RunningPlatform:
             answer = await self.ask("GET", f"/api/v1/datasets/{name}")
             return answer.status_code == 200 and answer.json()["status"] != "checking"
 
-        await until(checked, READY_SECONDS, f"the check of {name}")
+        await eventually(checked, READY_SECONDS, f"the check of {name}", EVERY)
 
     async def submit(self, **config: Any) -> str:
         """Submits a training; its id. A request whose answer was lost is sent again under the same key."""
@@ -140,7 +136,7 @@ class RunningPlatform:
             job = await self.job(job_id)
             return job if job["status"] in states else None
 
-        found: dict[str, Any] = await until(there, seconds, f"{job_id} in {states}")
+        found: dict[str, Any] = await eventually(there, seconds, f"{job_id} in {states}", EVERY)
         return found
 
     def pid(self, job_id: str, attempt: int, which: str = "pid") -> int | None:
@@ -189,24 +185,6 @@ def _rows(path: Path, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ..
         return connection.execute(query, values).fetchall()
     finally:
         connection.close()
-
-
-async def until(check: Callable[[], Any], seconds: float, what: str, every: float = 0.05) -> Any:
-    """The first truthy result of `check`, which is asked again and again.
-
-    Raises:
-        AssertionError: there was none in time.
-    """
-    deadline = asyncio.get_running_loop().time() + seconds
-    while asyncio.get_running_loop().time() < deadline:
-        result = check()
-        if asyncio.iscoroutine(result):
-            result = await result
-        if result:
-            return result
-        await asyncio.sleep(every)
-    message = f"waited {seconds:g} s for {what} in vain"
-    raise AssertionError(message)
 
 
 @asynccontextmanager

@@ -11,7 +11,8 @@ import pytest
 from app.core import policies
 from app.core.timing import TestTiming
 from tests.core.faults import FaultServer
-from tests.core.servers import closing, free_port
+from tests.core.servers import closing
+from tests.waiting import free_port
 
 PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "use-the-error-core.md"
 

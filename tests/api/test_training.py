@@ -7,7 +7,8 @@ from httpx import AsyncClient
 
 from app.api.deps import Platform
 from app.services.tokens import AttemptTokens
-from tests.conftest import SECRET, TOKEN, Clock, TrainerService, eventually, job_in_state, register_agent
+from tests.conftest import SECRET, TOKEN, Clock, TrainerService, job_in_state, register_agent
+from tests.waiting import eventually
 
 BODY: dict[str, Any] = {"model": "yolo11n", "dataset_id": "test-dataset", "epochs": 3}
 JOBS = "/api/v1/training-jobs"

@@ -14,7 +14,8 @@ from chaoslib.experiment import ensure_experiment_is_valid, run_experiment
 from chaoslib.types import Strategy
 
 from tests.conftest import classification_zip
-from tests.running import JOBS, SKLEARN, RunningPlatform, free_port, running, until
+from tests.running import EVERY, JOBS, SKLEARN, RunningPlatform, running
+from tests.waiting import eventually, free_port
 
 pytestmark = [
     pytest.mark.e2e,
@@ -123,7 +124,7 @@ async def test_trainer_service_down(platform: RunningPlatform) -> None:
     jobs = (await platform.ask("GET", JOBS)).json()["items"]
     assert [(job["status"], job["error"]["code"]) for job in jobs] == [("failed", "TRAINER_UNREACHABLE")]
 
-    await until(lambda: _agent_alive(platform), 20, "the agent's next report")
+    await eventually(lambda: _agent_alive(platform), 20, "the agent's next report", EVERY)
     job_id = await platform.submit(**BODY)
     assert (await platform.wait_for(job_id, "succeeded", "failed"))["status"] == "succeeded"
 

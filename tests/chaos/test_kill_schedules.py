@@ -18,7 +18,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from tests.conftest import classification_zip
-from tests.running import FINAL, JOBS, SKLEARN, RunningPlatform, running, until
+from tests.running import EVERY, FINAL, JOBS, SKLEARN, RunningPlatform, running
+from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.e2e,
@@ -110,7 +111,7 @@ async def carry_out(platform: RunningPlatform, killer: Killer, schedule: Schedul
         job_id = await platform.submit(**{**CONFIG, **slow, **limit, "name": f"schedule {schedule.number}"})
         doing = asyncio.create_task(_do(platform, killer, schedule, job_id))
         try:
-            await until(lambda: _ended(platform, job_id), 150, f"the end of {job_id}, {schedule}", every=0.2)
+            await eventually(lambda: _ended(platform, job_id), 150, f"the end of {job_id}, {schedule}", every=0.2)
         finally:
             doing.cancel()
             await asyncio.gather(doing, return_exceptions=True)
@@ -245,11 +246,11 @@ def _without_time(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 async def nothing_is_left(platform: RunningPlatform) -> None:
     """No training runs, no attempt holds a slot, the agent's journal and folders are empty."""
-    await until(lambda: not platform.trainings(), 20, "the end of all trainings")
-    await until(lambda: not platform.journal("select * from attempts"), 20, "an empty journal")
+    await eventually(lambda: not platform.trainings(), 20, "the end of all trainings", EVERY)
+    await eventually(lambda: not platform.journal("select * from attempts"), 20, "an empty journal", EVERY)
     assert platform.journal("select count(*) from updates") == [(0,)]
     # An agent that was killed between folder and journal leaves a folder, which its next start sweeps away.
     platform.restart("agent")
-    await until(lambda: not list((platform.home / "agent" / "attempts").glob("*/*")), 20, "empty folders")
+    await eventually(lambda: not list((platform.home / "agent" / "attempts").glob("*/*")), 20, "empty folders", EVERY)
     (agent,) = (await platform.ask("GET", "/api/v1/agents")).json()["items"]
     assert agent["busy"] == 0

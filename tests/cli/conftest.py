@@ -9,8 +9,8 @@ import pytest
 
 from app.cli.app import run
 from tests.conftest import classification_zip
-from tests.core.servers import until
 from tests.running import SKLEARN, RunningPlatform
+from tests.waiting import until
 
 Vtp = Callable[..., tuple[int, str, str]]
 
@@ -73,8 +73,3 @@ def zip_file(tmp_path: Path) -> Callable[..., Path]:
 def newest(vtp: Vtp) -> str:
     """The id of the newest job."""
     return str(json.loads(vtp("--json", "jobs", "list")[1])["items"][0]["job_id"])
-
-
-def soon(check: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Waits for another process without the tests' own clock."""
-    until(check, "what the test waits for", seconds)

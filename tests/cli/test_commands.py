@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Vtp, newest, soon
+from tests.cli.conftest import Vtp, newest
 from tests.conftest import picture
 from tests.running import RunningPlatform
+from tests.waiting import until
 
 Zip = Callable[..., Path]
 TRAIN = ("train", "--framework", "sklearn", "--model", "sgd-linear", "--epochs", "2")
@@ -142,7 +143,7 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_stop_it(
     here("datasets", "add", str(zip_file("long")))
     process = spawn(real_platform, *TRAIN[:-1], "400", "--dataset", "long", "--set", "images_per_s_limit=20", "--watch")
     if process.poll() is None:
-        soon(lambda: json.loads(here("--json", "jobs", "list")[1])["items"][0]["dataset_id"] == "long")
+        until(lambda: json.loads(here("--json", "jobs", "list")[1])["items"][0]["dataset_id"] == "long", "the job")
     job_id = newest(here)
     follower = spawn(real_platform, "jobs", "log", job_id, "--follow")
     assert process.stderr is not None

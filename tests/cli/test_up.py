@@ -7,16 +7,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from app.cli import up
 from app.cli.output import Output
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -132,13 +131,6 @@ def real(tmp_path: Path) -> Iterator[Up]:
     found.end()
 
 
-def until(check: Callable[[], Any], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
-
-
 @pytest.mark.e2e
 @pytest.mark.slow
 def test_whatever_is_killed_is_running_again_at_the_same_address(real: Up) -> None:
@@ -146,15 +138,15 @@ def test_whatever_is_killed_is_running_again_at_the_same_address(real: Up) -> No
     for name in ("backend", "agent"):
         before = real.children()
         os.kill(before[name], signal.SIGKILL)
-        until(lambda name=name, before=before: real.children().get(name, before[name]) != before[name])
-        until(lambda: real.answers(url))
+        until(lambda name=name, before=before: real.children().get(name, before[name]) != before[name], f"a new {name}")
+        until(lambda: real.answers(url), "an answer")
 
     before = real.children()
     real.processes[-1].kill()
     real.processes[-1].wait()
     assert real.start() == url
-    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in before.values()))
-    until(lambda: real.answers(url))
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in before.values()), "the end of all")
+    until(lambda: real.answers(url), "an answer")
 
     second = subprocess.run(
         [sys.executable, "-m", "app.cli", "up"],

@@ -181,24 +181,24 @@ class Redis(Server):
 
 
 class Temporal(Server):
-    """Temporal's development server, in memory."""
+    """Temporal's development server; in memory, or with a `file` that a restart goes on with."""
 
-    def __init__(self) -> None:
+    def __init__(self, file: Path | None = None) -> None:
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
-        self.run(
-            VENV / "temporal",
-            "server",
-            "start-dev",
-            "--ip",
-            "127.0.0.1",
-            "--port",
-            self.port,
-            "--headless",
-            "--log-level",
-            "error",
-        )
+        self.file = file
+        self.start()
+
+    def start(self) -> None:
+        """Starts it, also after a crash."""
+        command = [VENV / "temporal", "server", "start-dev", "--ip", "127.0.0.1", "--port", self.port, "--headless"]
+        self.run(*command, "--log-level", "error", *(["--db-filename", self.file] if self.file else []))
         until(lambda: listens(self.port), "Temporal")
+
+    def hang(self, *, on: bool) -> None:
+        """Lets it hang with open connections, or go on."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGSTOP if on else signal.SIGCONT)
 
     def close(self) -> None:
         """Ends it."""

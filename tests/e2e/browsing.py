@@ -4,28 +4,14 @@ import json
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from playwright.sync_api import Browser, BrowserContext
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 30.0
 SMALL = {"framework": "sklearn", "model": "sgd-linear", "epochs": 4, "batch_size": 64}
-
-
-def eventually(check: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
-    """The first truthy result of `check`; other processes are waited for, so it is looked at again and again."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = check()
-        if found:
-            return found
-        time.sleep(0.05)
-    pytest.fail(f"{what} did not come in {seconds:g} s")
 
 
 class Platform:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import classification_zip
-from tests.running import JOBS, SKLEARN, RunningPlatform, running, until
+from tests.running import EVERY, JOBS, SKLEARN, RunningPlatform, running
+from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.e2e,
@@ -32,7 +33,7 @@ async def epoch_reached(platform: RunningPlatform, job_id: str, epoch: int) -> N
         query = "select max(epoch) from artifacts where job_id=? and role='checkpoint'"
         return (platform.rows(query, job_id)[0][0] or 0) >= epoch
 
-    await until(stored, 60, f"epoch {epoch} of {job_id}")
+    await eventually(stored, 60, f"epoch {epoch} of {job_id}", EVERY)
 
 
 async def first_failure(platform: RunningPlatform, job_id: str) -> dict[str, Any]:
@@ -42,7 +43,7 @@ async def first_failure(platform: RunningPlatform, job_id: str) -> dict[str, Any
         attempts = await platform.attempts(job_id)
         return attempts[0] if attempts and attempts[0]["status"] == "failed" else None
 
-    found: dict[str, Any] = await until(failed, 60, f"the failure of {job_id}")
+    found: dict[str, Any] = await eventually(failed, 60, f"the failure of {job_id}", EVERY)
     return found
 
 
@@ -55,7 +56,7 @@ async def finish(platform: RunningPlatform, job_id: str) -> dict[str, Any]:
             await platform.ask("POST", f"{JOBS}/{job_id}/run-now")
         return job["status"] in ("succeeded", "failed")
 
-    await until(ended, 90, f"the end of {job_id}")
+    await eventually(ended, 90, f"the end of {job_id}", EVERY)
     return await platform.job(job_id)
 
 
@@ -115,6 +116,6 @@ async def test_an_agent_that_is_gone_for_long_finds_its_training_given_to_anothe
         assert attempt["error"]["code"] == "TRAINER_LOST"
         assert Path(f"/proc/{old}").exists()
         platform.start("agent")
-        await until(lambda: old not in platform.trainings(), 30, "the end of the old training")
+        await eventually(lambda: old not in platform.trainings(), 30, "the end of the old training", EVERY)
         assert (await finish(platform, job_id))["status"] == "succeeded"
         assert [one["status"] for one in await platform.attempts(job_id)] == ["failed", "succeeded"]

@@ -13,7 +13,8 @@ import pytest
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Browser, BrowserContext, Page, expect  # noqa: E402
 
-from tests.e2e.browsing import PATIENCE, ROOT, SMALL, Client, Platform, eventually, opened  # noqa: E402
+from tests.e2e.browsing import PATIENCE, ROOT, SMALL, Client, Platform, opened  # noqa: E402
+from tests.waiting import until  # noqa: E402
 
 SYSTEMS = filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
 FETCHED = map(str, Path.home().glob(".cache/ms-playwright/chromium-*/chrome-linux*/chrome"))
@@ -59,7 +60,7 @@ def context(browser: Browser, platform: Platform) -> Iterator[BrowserContext]:
     client = Client(made, platform.address)
     for sample in ("digits-classify", "digits-detect"):
         client.post("/datasets/samples", {"sample": sample})
-    eventually(lambda: any(item["framework"] == "sklearn" for item in client.get("/frameworks")["items"]), "a trainer")
+    until(lambda: any(item["framework"] == "sklearn" for item in client.get("/frameworks")["items"]), "a trainer")
     yield made
     made.close()
 
@@ -210,7 +211,7 @@ def test_a_killed_training_shows_its_attempts_and_is_retried_at_once_on_demand(
     job_id = client.start(dataset_id="digits-classify", epochs=6, settings={"images_per_s_limit": 1500})
     page.goto(f"{platform.address}/jobs/{job_id}")
     expect(page.get_by_text("Checkpoint, epoch").first).to_be_visible()
-    os.kill(eventually(lambda: platform.training(job_id), "a training process"), signal.SIGKILL)
+    os.kill(until(lambda: platform.training(job_id), "a training process"), signal.SIGKILL)
     waiting = page.get_by_role("region", name="Next attempt")
     expect(waiting).to_contain_text("killed from outside")
     waiting.get_by_role("button", name="Retry now").click()
@@ -279,7 +280,7 @@ def test_the_log_opens_at_the_evidence_and_every_line_has_an_address(page: Page,
 def test_a_change_is_reviewed_in_the_form_and_keeps_the_lineage(page: Page, platform: Platform, client: Client) -> None:
     job_id = client.start(dataset_id="digits-classify", epochs=500, seed=7)
     client.post(f"/training-jobs/{job_id}/cancel", {})
-    eventually(lambda: client.status(job_id) in ("cancelled", "failed"), f"the end of {job_id}")
+    until(lambda: client.status(job_id) in ("cancelled", "failed"), f"the end of {job_id}")
     page.goto(f"{platform.address}/jobs/{job_id}")
     page.get_by_role("button", name="Train again").click()
     changes = page.get_by_role("region", name=f"Changes against {job_id}")
@@ -360,8 +361,8 @@ def test_a_crash_of_one_page_leaves_the_others(page: Page, platform: Platform) -
 
 def test_a_rule_is_tried_over_stored_failures_before_it_counts(page: Page, platform: Platform, client: Client) -> None:
     job_id = client.start(dataset_id="digits-classify", epochs=50, settings={"images_per_s_limit": 1500})
-    os.kill(eventually(lambda: platform.training(job_id), "a training process"), signal.SIGKILL)
-    eventually(lambda: client.get(f"/training-jobs/{job_id}/attempts")["items"][0]["diagnosis"], "a stored failure")
+    os.kill(until(lambda: platform.training(job_id), "a training process"), signal.SIGKILL)
+    until(lambda: client.get(f"/training-jobs/{job_id}/attempts")["items"][0]["diagnosis"], "a stored failure")
     client.post(f"/training-jobs/{job_id}/cancel", {})
     page.goto(f"{platform.address}/system")
     expect(page.get_by_role("region", name="What the platform depends on")).to_contain_text("Trainer Service")
@@ -414,7 +415,7 @@ def both_ends(context: BrowserContext, platform: Platform, broken: str) -> None:
     client = Client(context, platform.address)
     for dataset_id, end in ((broken, "failed"), ("digits-classify", "succeeded")):
         job_id = client.start(dataset_id=dataset_id, epochs=2)
-        eventually(lambda job_id=job_id, end=end: client.status(job_id) == end, f"{job_id} {end}")
+        until(lambda job_id=job_id, end=end: client.status(job_id) == end, f"{job_id} {end}")
 
 
 @pytest.mark.usefixtures("both_ends")

@@ -18,7 +18,8 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.faults import install
-from tests.running import JOBS, SKLEARN, RunningPlatform, running, until
+from tests.running import EVERY, JOBS, SKLEARN, RunningPlatform, running
+from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 ULTRALYTICS = ROOT / "trainers" / "ultralytics" / ".venv" / "bin" / "python"
@@ -77,7 +78,7 @@ async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ru
             items = (await found.ask("GET", "/api/v1/frameworks")).json()["items"]
             return any(item["framework"] == "ultralytics" and item["agents"] for item in items)
 
-        await until(offered, SECONDS, "an agent with ultralytics")
+        await eventually(offered, SECONDS, "an agent with ultralytics", EVERY)
         yield found
 
 
@@ -90,7 +91,7 @@ async def ended(platform: RunningPlatform, job_id: str) -> tuple[dict[str, Any],
             await platform.ask("POST", f"{JOBS}/{job_id}/run-now")
         return job if job["status"] in ("succeeded", "failed", "cancelled") else None
 
-    job = await until(there, SECONDS, f"the end of {job_id}", every=0.1)
+    job = await eventually(there, SECONDS, f"the end of {job_id}", every=0.1)
     return job, await platform.attempts(job_id)
 
 
@@ -107,7 +108,7 @@ async def epoch_done(platform: RunningPlatform, job_id: str, epoch: int) -> None
         rows = platform.rows("select max(epoch) from artifacts where job_id = ? and role = 'checkpoint'", job_id)
         return (rows[0][0] or 0) >= epoch
 
-    await until(stored, SECONDS, f"the checkpoint of epoch {epoch} of {job_id}", every=0.02)
+    await eventually(stored, SECONDS, f"the checkpoint of epoch {epoch} of {job_id}", every=0.02)
 
 
 async def kill_training(platform: RunningPlatform, job_id: str, attempt: int) -> None:
@@ -119,7 +120,7 @@ async def kill_training(platform: RunningPlatform, job_id: str, attempt: int) ->
     async def known() -> bool:
         return (await platform.attempts(job_id))[attempt - 1]["status"] == "failed"
 
-    await until(known, SECONDS, f"the end of attempt {attempt}")
+    await eventually(known, SECONDS, f"the end of attempt {attempt}", EVERY)
 
 
 def said(attempt: dict[str, Any]) -> tuple[str, str, str]:

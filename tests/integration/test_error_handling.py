@@ -2,7 +2,8 @@
 
 from httpx import AsyncClient
 
-from tests.conftest import TrainerService, eventually, job_in_state
+from tests.conftest import TrainerService, job_in_state
+from tests.waiting import eventually
 
 BODY = {"model": "yolo11n", "dataset_id": "test-dataset", "epochs": 100}
 

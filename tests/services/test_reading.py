@@ -4,7 +4,8 @@ from httpx import AsyncClient
 
 from app.api.deps import Platform
 from tests.api.test_training import JOBS, running, tell
-from tests.conftest import Clock, TrainerService, eventually, job_in_state, register_agent
+from tests.conftest import Clock, TrainerService, job_in_state, register_agent
+from tests.waiting import eventually
 
 
 def epoch(seq: int, number: int, value: float, attempt: int = 1) -> dict:

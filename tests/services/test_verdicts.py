@@ -6,7 +6,8 @@ from typing import Any
 from httpx import AsyncClient
 
 from app.api.deps import Platform
-from tests.conftest import Clock, TrainerService, eventually, register_agent
+from tests.conftest import Clock, TrainerService, register_agent
+from tests.waiting import eventually
 
 JOBS = "/api/v1/training-jobs"
 CONFIG = {"model": "yolo11n", "dataset_id": "test-dataset", "epochs": 9, "batch_size": 16, "image_size": 64}

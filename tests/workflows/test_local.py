@@ -12,7 +12,8 @@ from app.core.errors import DatabaseError
 from app.db.models import Attempt, Job
 from app.db.repositories import jobs
 from tests.api.test_training import JOBS, running
-from tests.conftest import Clock, TrainerService, eventually, job_in_state
+from tests.conftest import Clock, TrainerService, job_in_state
+from tests.waiting import eventually
 
 
 async def change(platform: Platform, job_id: str, *, job: str | None = None, attempt: str | None = None) -> None:

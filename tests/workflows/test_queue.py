@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.api.deps import Platform
 from app.db.models import Dataset
 from tests.api.test_training import JOBS, tell
-from tests.conftest import TrainerService, add_dataset, detection_zip, eventually, job_in_state
+from tests.conftest import TrainerService, add_dataset, detection_zip, job_in_state
+from tests.waiting import eventually
 
 
 async def queued(client: AsyncClient, count: int, **first: Any) -> list[str]:

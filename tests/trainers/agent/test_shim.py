@@ -5,11 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.waiting import until
 from trainers.agent import shim
 
 SHIM = Path(shim.__file__)
@@ -23,12 +23,6 @@ def start(folder: Path, code: str, **environment: str) -> subprocess.Popen[bytes
 
 def told(folder: Path, name: str = "exit.json") -> dict:
     return json.loads((folder / name).read_text())
-
-
-def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 10
-    while not path.exists():
-        assert time.monotonic() < deadline, path
 
 
 @pytest.mark.parametrize(
@@ -56,7 +50,7 @@ def test_who_the_training_is_is_known_before_it_runs(tmp_path: Path) -> None:
 
 def test_a_second_shim_for_the_same_attempt_ends_at_once(tmp_path: Path) -> None:
     first = start(tmp_path, "import time; time.sleep(60)")
-    wait_for(tmp_path / "process.json")
+    until((tmp_path / "process.json").exists, "a training", every=0.001)
     pid = told(tmp_path, "process.json")["pid"]
     second = start(tmp_path, "print('twice')")
     assert second.wait(10) == 0
@@ -69,7 +63,7 @@ def test_a_second_shim_for_the_same_attempt_ends_at_once(tmp_path: Path) -> None
 
 def test_a_stop_meant_for_the_agent_does_not_end_the_shim(tmp_path: Path) -> None:
     process = start(tmp_path, "import time; time.sleep(60)")
-    wait_for(tmp_path / "process.json")
+    until((tmp_path / "process.json").exists, "a training", every=0.001)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         process.send_signal(number)
     assert process.poll() is None

@@ -47,16 +47,20 @@ from preflight import load_weights
 first = assignment("first", epochs=4)
 train.train(first)
 kept = [first.folder / event["path"] for event in events(first, "checkpoint")]
-second = assignment("second", epochs=4, resume=kept[1], resume_epoch=2, **GIVEN)
-train.train(second)
 def told(task):
     return [[event["epoch"], event["lr"], event["metrics"], event["losses"]["val/loss"]] for event in events(task, "epoch")]
-tell([told(first), told(second), (second.work / "run" / "results.csv").read_text().count(chr(10))])
-if not GIVEN:
-    third = assignment("third", epochs=4, resume=kept[3], resume_epoch=4)
-    train.train(third)
-    (result,), artifacts = events(third, "result"), [event["name"] for event in events(third, "artifact")]
-    tell([told(third), events(first, "result")[0]["metrics"], result["metrics"], result["epochs"], artifacts])
+def resumed(name, **config):
+    task = assignment(name, epochs=4, resume=kept[1], resume_epoch=2, **config)
+    train.train(task)
+    return task
+tell(told(first))
+second = resumed("second")
+tell([told(second), (second.work / "run" / "results.csv").read_text().count(chr(10))])
+tell(told(resumed("slower", lr0=0.0000714, settings={"optimizer": "auto"})))
+third = assignment("third", epochs=4, resume=kept[3], resume_epoch=4)
+train.train(third)
+(result,), artifacts = events(third, "result"), [event["name"] for event in events(third, "artifact")]
+tell([told(third), events(first, "result")[0]["metrics"], result["metrics"], result["epochs"], artifacts])
 stored = load_weights(kept[1])
 live = stored["vtp"]
 weights = [value for value in live["model"].values() if value.is_floating_point()]
@@ -64,8 +68,14 @@ tell([sorted(live), all(value.dtype == torch.float32 for value in weights)])
 """
 
 
-def test_a_resumed_training_goes_on_where_it_was(in_trainer: Run) -> None:
-    (first, second, rows), done, (kept, in_full) = in_trainer(RESUMED)
+@pytest.fixture(scope="module")
+def resumed(in_trainer: Run) -> list[Any]:
+    """What is told of a training of four epochs and of those that went on from its second epoch and from its end."""
+    return in_trainer(RESUMED)
+
+
+def test_a_resumed_training_goes_on_where_it_was(resumed: list[Any]) -> None:
+    first, (second, rows), _, done, (kept, in_full) = resumed
     assert [epoch for epoch, *_ in second] == [3, 4]
     assert [rate for _, rate, *_ in second] == [rate for _, rate, *_ in first[2:]]
     assert [loss for *_, loss in second] == pytest.approx([loss for *_, loss in first[2:]], abs=0.1)
@@ -78,9 +88,9 @@ def test_a_resumed_training_goes_on_where_it_was(in_trainer: Run) -> None:
     assert {"best.pt", "last.pt"} <= set(artifacts)
 
 
-def test_a_lower_rate_takes_effect_on_a_resumed_training(in_trainer: Run) -> None:
-    (first, second, _), _ = in_trainer(RESUMED, lr0=0.0000714, settings={"optimizer": "auto"})
-    ratios = [after / before for (_, before, *_), (_, after, *_) in zip(first[2:], second, strict=True)]
+def test_a_lower_rate_takes_effect_on_a_resumed_training(resumed: list[Any]) -> None:
+    first, _, slower, *_ = resumed
+    ratios = [after / before for (_, before, *_), (_, after, *_) in zip(first[2:], slower, strict=True)]
     assert ratios == pytest.approx([0.1, 0.1], rel=0.05)
 
 

@@ -50,6 +50,13 @@ class Settings(BaseSettings):
     metrics_token: str | None = None
     """Wanted as a bearer token by ``/metrics``; without it that page is open to whoever reaches the port."""
     cors_origins: list[str] = Field(default_factory=list)
+    mlflow_tracking_uri: str | None = Field(default=None, pattern=r"^https?://", validation_alias="MLFLOW_TRACKING_URI")
+    """With this, every training also appears as a run of this MLflow server. MLflow's own variables for user, password,
+    token and certificates hold, such as ``MLFLOW_TRACKING_USERNAME``."""
+    mlflow_experiment: str = Field(default="vtp", min_length=1, validation_alias="MLFLOW_EXPERIMENT_NAME")
+    """Experiment that the runs belong to; made where there is none."""
+    mlflow_journal: int = Field(default=1_000_000, ge=1)
+    """Events of trainings that may wait for an MLflow that is away; beyond that the oldest trainings' are given up."""
     anthropic_api_key: SecretStr | None = Field(default=None, validation_alias="ANTHROPIC_API_KEY")
     """With this or the next key, failures are also explained in more words by a language model."""
     anthropic_base_url: str | None = Field(default=None, validation_alias="ANTHROPIC_BASE_URL")

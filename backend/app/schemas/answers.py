@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from app.schemas.errors import PatchStep, PublicError
+from app.schemas.mlflow import MlflowView
 from app.schemas.training import TrainingConfig
 
 Number = float | Literal["nan", "inf", "-inf"]
@@ -72,6 +73,7 @@ class JobView(BaseModel):
     retried_as: str | None = Field(description="The newest job that tries it again")
     retried_status: str | None = Field(description="The state of that job")
     last_seq: int = Field(description="Number of its newest event; `since` of the WebSocket")
+    mlflow: MlflowView | None = Field(default=None, description="What MLflow was told; not in lists, nor without an MLflow")
 
 
 class JobPage(BaseModel):

@@ -5,9 +5,11 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.mlflow import OPEN, MlflowRun
 from app.db.models import Attempt
-from app.db.repositories import job_list, jobs
+from app.db.repositories import job_list, jobs, mlflow_runs
 from app.db.session import Database
+from app.services.mlflow_points import mlflow_view
 from app.services.views import artifact_view, attempt_view, epoch_view, job_view, log_view
 
 
@@ -24,7 +26,12 @@ class JobReader:
             job = await jobs.get_job(session, job_id)
             attempt = await session.get(Attempt, (job_id, job.attempt)) if job.attempt else None
             states = await job_list.states_of(session, [job.retried_as] if job.retried_as else [])
-            return job_view(job, attempt.heard_at if attempt else None, states.get(job.retried_as or ""))
+            shown = job_view(job, attempt.heard_at if attempt else None, states.get(job.retried_as or ""))
+            run = await session.get(MlflowRun, job_id)
+            if run is not None:
+                waiting = await mlflow_runs.waiting(session, job_id, run.sent_seq) if run.state in OPEN else 0
+                shown["mlflow"] = mlflow_view(run, waiting)
+            return shown
 
         return await self.db.read(look)
 

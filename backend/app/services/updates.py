@@ -11,7 +11,7 @@ from app.clients.storage import Storage
 from app.core.errors import PlatformError
 from app.core.logging import get_logger
 from app.db.models import Agent, Artifact, Attempt, Job
-from app.db.repositories import jobs
+from app.db.repositories import jobs, mlflow_runs
 from app.db.session import Database, utcnow
 from app.db.states import ATTEMPT_FINAL, ATTEMPT_STATES, JOB_FINAL, JOB_STATES, transition
 from app.schemas.wire import AgentReport, Progress, TrainingUpdate
@@ -34,12 +34,16 @@ class UpdateService:
         ended: Callable[[str], None],
         clock: Callable[[], datetime] = utcnow,
         rng: random.Random | None = None,
+        *,
+        mlflow: bool = False,
     ) -> None:
         self.db = db
         self.storage = storage
         self.ended = ended
         self.clock = clock
         self.rng = rng or random.Random()  # noqa: S311 - jitter, no secret
+        self.mlflow = mlflow
+        """Whether MLflow is told of the trainings that begin."""
 
     async def accept(self, job_id: str, attempt: int, updates: Sequence[TrainingUpdate]) -> dict[str, Any]:
         """Stores `updates` of one attempt and says up to which number they are stored.
@@ -109,6 +113,8 @@ class UpdateService:
         if attempt.status != "running":
             attempt.status = transition(ATTEMPT_STATES, attempt.status, "running")
             attempt.started_at = attempt.started_at or at
+            if job.started_at is None and self.mlflow:
+                mlflow_runs.begin(session, job)
             job.started_at = job.started_at or at
             if job.status == "starting":
                 job.status = transition(JOB_STATES, job.status, "running")

@@ -7,8 +7,9 @@ problems at once (pydantic-settings).
 import os
 import secrets
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 GIB = 1024**3
@@ -18,6 +19,13 @@ def _home() -> Path:
     return Path(os.environ.get("VTP_HOME") or Path.home() / ".vtp").expanduser()
 
 
+class NamedToken(BaseModel):
+    """A person's token and what they may do."""
+
+    token: SecretStr = Field(min_length=16)
+    role: Literal["user", "operator"] = "user"
+
+
 class Settings(BaseSettings):
     """What can be set from outside; names in the environment carry the prefix ``VTP_`` unless an alias says otherwise."""
 
@@ -25,11 +33,18 @@ class Settings(BaseSettings):
 
     home: Path = Field(default_factory=_home)
     database_url: str | None = Field(default=None, validation_alias="DATABASE_URL")
+    database_timeout_seconds: float = Field(default=10.0, ge=0.1)
+    """PostgreSQL ends a statement after this long, and a wait for a lock after half of it."""
+    database_pool: int = Field(default=16, ge=2)
+    """Most connections of this backend to PostgreSQL; all backends together need fewer than its `max_connections`."""
     storage_url: str | None = Field(default=None, validation_alias="STORAGE_URL")
     public_url: str | None = None
     """Address under which agents and browsers reach the backend; default: the address it listens on."""
     token: str | None = None
     """Token of the page, the command line and API clients; default: made once and kept in ``secrets/token``."""
+    tokens: dict[Annotated[str, Field(min_length=1, max_length=120)], NamedToken] = Field(default_factory=dict)
+    """People with tokens of their own, as JSON: ``{"ann": {"token": "…", "role": "user"}}``. A ``user`` sees and steers
+    only the jobs and failures of their own; an ``operator``, and whoever has the one token above, all."""
     agent_secret: str | None = None
     """Shared by backend and agents; default: made once and kept in ``secrets/agent``."""
     log_json: bool = False
@@ -50,6 +65,14 @@ class Settings(BaseSettings):
     metrics_token: str | None = None
     """Wanted as a bearer token by ``/metrics``; without it that page is open to whoever reaches the port."""
     cors_origins: list[str] = Field(default_factory=list)
+    error_kept_per_hour: int = Field(default=100, ge=1)
+    """Occurrences of one kind of failure that are kept whole in an hour; all beyond are counted."""
+    error_retention_days: int = Field(default=90, ge=1)
+    """Days for which occurrences of failures and their daily figures are kept."""
+    error_max_occurrences: int = Field(default=10_000_000, ge=1)
+    """Occurrences that are kept at most; beyond that the oldest go."""
+    error_group_retention_days: int = Field(default=365, ge=1)
+    """Days after which a kind of failure that was not seen again is forgotten."""
     mlflow_tracking_uri: str | None = Field(default=None, pattern=r"^https?://", validation_alias="MLFLOW_TRACKING_URI")
     """With this, every training also appears as a run of this MLflow server. MLflow's own variables for user, password,
     token and certificates hold, such as ``MLFLOW_TRACKING_USERNAME``."""
@@ -57,6 +80,16 @@ class Settings(BaseSettings):
     """Experiment that the runs belong to; made where there is none."""
     mlflow_journal: int = Field(default=1_000_000, ge=1)
     """Events of trainings that may wait for an MLflow that is away; beyond that the oldest trainings' are given up."""
+    orchestrator: Literal["local", "temporal"] = Field(default="local", validation_alias="ORCHESTRATOR")
+    """Who drives the jobs: a loop in this process, or workflows on a Temporal server."""
+    temporal_address: str = Field(default="127.0.0.1:7233", pattern=r"^[^/]+:\d+$", validation_alias="TEMPORAL_ADDRESS")
+    """Host and port of the Temporal server."""
+    temporal_namespace: str = Field(default="default", min_length=1, validation_alias="TEMPORAL_NAMESPACE")
+    temporal_task_queue: str = Field(default="vtp", pattern=r"^[\w.-]+$", validation_alias="TEMPORAL_TASK_QUEUE")
+    """Task queue of all backends of this platform. Another platform in the same namespace needs one of its own."""
+    temporal_api_key: SecretStr | None = Field(default=None, validation_alias="TEMPORAL_API_KEY")
+    temporal_tls: bool | None = Field(default=None, validation_alias="TEMPORAL_TLS")
+    """Whether to speak TLS; default: where there is an API key."""
     anthropic_api_key: SecretStr | None = Field(default=None, validation_alias="ANTHROPIC_API_KEY")
     """With this or the next key, failures are also explained in more words by a language model."""
     anthropic_base_url: str | None = Field(default=None, validation_alias="ANTHROPIC_BASE_URL")

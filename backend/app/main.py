@@ -9,7 +9,20 @@ from fastapi import FastAPI
 from starlette.types import Scope
 
 from app import __version__
-from app.api import agents, datasets, documents, errors, many_jobs, page, rules, system, training, uploads, weights
+from app.api import (
+    agents,
+    datasets,
+    documents,
+    error_groups,
+    errors,
+    many_jobs,
+    page,
+    rules,
+    system,
+    training,
+    uploads,
+    weights,
+)
 from app.api.access_log import AccessLog
 from app.api.cors import Cors
 from app.api.deprecation import Deprecations
@@ -29,6 +42,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await platform.db.migrate()
     await platform.datasets.start()
     platform.occurrences.start()
+    platform.retention.start()
     platform.driver.start()
     if platform.mlflow is not None:
         platform.mlflow.start()
@@ -41,6 +55,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await platform.datasets.stop()
         await platform.explanations.stop()
         await platform.trainer.close()
+        await platform.retention.stop()
         await platform.occurrences.stop()
         await platform.db.close()
         await spans.flush()
@@ -70,6 +85,7 @@ def create_app(settings: Settings | None = None, clock: Callable[[], datetime] =
         agents,
         rules,
         system,
+        error_groups,
         errors,
         documents,
         training_websocket,

@@ -56,7 +56,7 @@ async def test_a_rule_gives_failures_its_code_and_tells_what_it_hit(
 
 
 async def test_a_rule_without_a_name_is_the_token_holders(client: httpx.AsyncClient) -> None:
-    assert (await add(client))["created_by"] == "user"
+    assert (await add(client))["created_by"] == "owner"
 
 
 async def test_a_rule_that_stops_ends_a_job_that_would_be_tried_again(

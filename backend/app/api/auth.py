@@ -1,11 +1,13 @@
-"""Who may speak: the user's token (header or cookie), the agents' secret, the token of one attempt."""
+"""Who may speak: users' tokens (header or cookie), the agents' secret, the token of one attempt."""
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 
 from starlette.requests import HTTPConnection
 
 from app.core.errors import PlatformError
+from app.services.callers import OWNER, Caller, caller
 from app.services.tokens import AttemptTokens
 
 COOKIE = "vtp_session"
@@ -29,19 +31,25 @@ class Guard:
     new token ends all sessions.
     """
 
-    def __init__(self, user_token: str, agent_secret: str) -> None:
-        self._user_token = user_token
+    def __init__(self, user_token: str, agent_secret: str, named: Mapping[str, Caller] | None = None) -> None:
+        """`user_token` is the owner's; `named` holds further people's tokens by the tokens themselves."""
+        self._people = [(user_token, Caller(OWNER, "operator")), *(named or {}).items()]
         self._agent_secret = agent_secret
-        self._session = hmac.new(user_token.encode(), b"vtp session", hashlib.sha256).hexdigest()
+        self._sessions = [(_session(token), who) for token, who in self._people]
         self.tokens = AttemptTokens(agent_secret)
 
     def kind(self, connection: HTTPConnection) -> str:
-        """Whose credential a connection presents: ``user``, ``agent``, ``attempt``; ``anonymous`` where none is ours."""
+        """Whose credential a connection presents: ``user``, ``agent``, ``attempt``; ``anonymous`` where none is ours.
+
+        Whose it is exactly is known from here on as the caller of this request.
+        """
+        who = self.who(connection)
+        caller.set(who)
+        if who is not None:
+            return "user"
         given = bearer(connection)
         if given is None:
-            return "user" if self.is_user(connection) else "anonymous"
-        if same(given, self._user_token):
-            return "user"
+            return "anonymous"
         if same(given, self._agent_secret):
             return "agent"
         return "anonymous" if self.tokens.check(given, self.tokens.job_of(given)) is None else "attempt"
@@ -54,26 +62,43 @@ class Guard:
 
     def login(self, token: str) -> str | None:
         """The cookie's value for a right token, None for a wrong one."""
-        return self._session if same(token, self._user_token) else None
+        return _session(token) if _match(token, self._people) is not None else None
 
-    def is_user(self, connection: HTTPConnection) -> bool:
-        """Whether a request or a WebSocket comes from the user."""
+    def who(self, connection: HTTPConnection) -> Caller | None:
+        """The person that a request or a WebSocket comes from."""
         given = bearer(connection)
         if given is not None:
-            return same(given, self._user_token)
-        if same(connection.cookies.get(COOKIE), self._session):
-            return _same_origin(connection)
+            return _match(given, self._people)
+        found = _match(connection.cookies.get(COOKIE), self._sessions)
+        if found is not None:
+            return found if _same_origin(connection) else None
         # A browser's WebSocket can send no header; programs may put the token into the address.
-        return connection.scope["type"] == "websocket" and same(connection.query_params.get("token"), self._user_token)
+        return (
+            _match(connection.query_params.get("token"), self._people) if connection.scope["type"] == "websocket" else None
+        )
 
-    def user(self, connection: HTTPConnection) -> None:
-        """Lets the user pass.
+    def user(self, connection: HTTPConnection) -> Caller:
+        """Lets people pass.
 
         Raises:
             PlatformError: INVALID_TOKEN, INSUFFICIENT_PERMISSIONS.
         """
-        if not self.is_user(connection):
+        who = self.who(connection)
+        if who is None:
             raise self._refusal(connection, "user")
+        caller.set(who)
+        return who
+
+    def operator(self, connection: HTTPConnection) -> Caller:
+        """Lets operators pass.
+
+        Raises:
+            PlatformError: INVALID_TOKEN, INSUFFICIENT_PERMISSIONS.
+        """
+        who = self.user(connection)
+        if who.role != "operator":
+            raise self._refusal(connection, "operator")
+        return who
 
     def agent(self, connection: HTTPConnection) -> None:
         """Lets an agent pass.
@@ -95,15 +120,28 @@ class Guard:
             raise self._refusal(connection, "attempt of this job")
         return number
 
-    def attempt_or_user(self, connection: HTTPConnection) -> None:
-        """Lets the user pass, and any attempt (its agent fetches data sets, weights, checkpoints).
+    def attempt_or_user(self, connection: HTTPConnection) -> Caller | None:
+        """Lets people pass, and any attempt (its agent fetches data sets, weights, checkpoints), which is None.
 
         Raises:
             PlatformError: INVALID_TOKEN, INSUFFICIENT_PERMISSIONS.
         """
         token = bearer(connection) or ""
-        if self.tokens.check(token, self.tokens.job_of(token)) is None:
-            self.user(connection)
+        return self.user(connection) if self.tokens.check(token, self.tokens.job_of(token)) is None else None
+
+
+def _session(token: str) -> str:
+    """The cookie's value for a token."""
+    return hmac.new(token.encode(), b"vtp session", hashlib.sha256).hexdigest()
+
+
+def _match(given: str | None, known: list[tuple[str, Caller]]) -> Caller | None:
+    """Whose secret was given. All are compared, so that the time tells nothing."""
+    found = None
+    for secret, who in known:
+        if same(given, secret):
+            found = who
+    return found
 
 
 def _same_origin(connection: HTTPConnection) -> bool:

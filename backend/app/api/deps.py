@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
@@ -31,12 +31,13 @@ from app.services.reading import JobReader
 from app.services.retention import Keep, Retention
 from app.services.rules import RuleService
 from app.services.storms import Storms
+from app.services.support_bundle import SupportBundles
 from app.services.training import TrainingService
 from app.services.updates import UpdateService
 from app.services.uploads import UploadService
 from app.websocket.hub import Hub
 from app.workflows.dispatch import Dispatcher
-from app.workflows.local import LocalDriver
+from app.workflows.driver import Driver, make_driver
 
 
 def named_callers(settings: Settings) -> dict[str, Caller]:
@@ -68,10 +69,11 @@ class Platform:
     error_groups: ErrorGroups
     page_reports: PageReports
     digests: Digests
+    support_bundles: SupportBundles
     retention: Retention
     idempotency: IdempotencyService
     mlflow: MlflowRuns | None
-    driver: LocalDriver
+    driver: Driver
     base_url: str = ""
 
     def public_url(self) -> str:
@@ -79,25 +81,44 @@ class Platform:
         return self.settings.public_url or self.base_url
 
 
+def _tracking(settings: Settings, db: Database, storage: Storage, clock: Callable[[], datetime]) -> dict[str, Any]:
+    """The parts of the error tracking."""
+    groups = ErrorGroups(db, clock)
+    occurrences = Occurrences(db, clock, Storms(settings.error_kept_per_hour))
+    keep = Keep(settings.error_retention_days, settings.error_max_occurrences, settings.error_group_retention_days)
+    return {
+        "occurrences": occurrences,
+        "error_groups": groups,
+        "page_reports": PageReports(occurrences, clock),
+        "digests": Digests(db, clock),
+        "support_bundles": SupportBundles(db, storage, groups, clock),
+        "retention": Retention(db, keep, clock),
+    }
+
+
 def build(settings: Settings, clock: Callable[[], datetime] = utcnow, rng: random.Random | None = None) -> Platform:
     """Puts a backend together; nothing is opened or started."""
     rng = rng or random.Random()  # noqa: S311 - jitter, no secret
     guard = Guard(settings.user_token(), settings.agents_secret(), named_callers(settings))
     hub = Hub()
-    db = Database(settings.db_url, on_commit=hub.publish)
+    db = Database(
+        settings.db_url,
+        on_commit=hub.publish,
+        on_doubt=hub.look_again,
+        seconds=settings.database_timeout_seconds,
+        pool=settings.database_pool,
+    )
     storage = Storage(settings.objects_url)
     trainer = TrainerClient(settings.agents_secret())
     datasets = DatasetService(db, storage, settings, clock)
     training = TrainingService(db, datasets, settings, clock)
-    occurrences = Occurrences(db, clock, Storms(settings.error_kept_per_hour))
-    keep = Keep(settings.error_retention_days, settings.error_max_occurrences, settings.error_group_retention_days)
     alive_for = timedelta(seconds=settings.lost_after_seconds)
 
     def public_url() -> str:
         return platform.public_url()
 
     dispatcher = Dispatcher(db, trainer, training, datasets, guard.tokens, public_url, alive_for, clock, rng)
-    driver = LocalDriver(dispatcher, silence=alive_for)
+    driver = make_driver(settings, dispatcher, alive_for)
     updates = UpdateService(db, storage, driver.kick, clock, rng, mlflow=settings.mlflow_tracking_uri is not None)
     artifacts = ArtifactService(db, storage, settings, updates, clock)
     platform = Platform(
@@ -117,11 +138,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utcnow, rng: rando
         agents=AgentService(db, updates, trainer, driver.kick, alive_for, clock),
         rules=RuleService(db, storage, clock),
         explanations=ExplanationService(db, storage, make_llm(settings)),
-        occurrences=occurrences,
-        error_groups=ErrorGroups(db, clock),
-        page_reports=PageReports(occurrences, clock),
-        digests=Digests(db, clock),
-        retention=Retention(db, keep, clock),
+        **_tracking(settings, db, storage, clock),
         idempotency=IdempotencyService(db, clock),
         mlflow=make_mlflow(settings, db, artifacts, clock),
         driver=driver,

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from app.api.answer import Answer, shown
-from app.api.deps import PlatformDep, UserDep
+from app.api.deps import CallerDep, PlatformDep
 from app.core.error_messages import REGISTRY, ErrorRow
 from app.core.errors import PlatformError
 from app.schemas.errors import Code, Codes, Occurrences
@@ -32,13 +32,13 @@ async def list_codes() -> Answer:
     return Answer({"items": [row.to_dict() for row in REGISTRY.values()]})
 
 
-@router.get("/api/v1/errors/occurrences/{trace_id}", dependencies=[UserDep], responses=shown(Occurrences))
-async def get_occurrences(trace_id: TraceId, platform: PlatformDep) -> Answer:
-    """What was answered under a trace id, for the user and for support: the public form, status, method and route.
+@router.get("/api/v1/errors/occurrences/{trace_id}", responses=shown(Occurrences))
+async def get_occurrences(trace_id: TraceId, platform: PlatformDep, caller: CallerDep) -> Answer:
+    """What went wrong under a trace id, for the user and for support: the public form; of answers status, method, route.
 
-    The newest 10,000 error answers are kept; refusals for a missing token or too many requests are not.
+    Of a storm of equal failures the first of each hour are kept; refusals for a missing token or too many requests are not.
     """
-    return Answer({"trace_id": trace_id, "items": await platform.occurrences.find(trace_id)})
+    return Answer({"trace_id": trace_id, "items": await platform.occurrences.find(trace_id, caller.viewer)})
 
 
 @router.get("/api/v1/errors/{code}", responses=shown(Code))

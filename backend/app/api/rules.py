@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 
 from app.api.answer import Answer, shown
-from app.api.deps import PlatformDep, UserDep
+from app.api.deps import OperatorCallerDep, OperatorDep, PlatformDep, UserDep
 from app.schemas.rules import DryRun, Rejudged, RuleDraft, RuleList, RuleView
 
 router = APIRouter(prefix="/api/v1", tags=["rules"])
@@ -15,20 +15,20 @@ async def list_rules(platform: PlatformDep) -> Answer:
     return Answer({"items": await platform.rules.all()})
 
 
-@router.post("/rules", status_code=201, dependencies=[UserDep], responses=shown(RuleView, 201))
-async def add_rule(draft: RuleDraft, platform: PlatformDep) -> Answer:
+@router.post("/rules", status_code=201, responses=shown(RuleView, 201))
+async def add_rule(draft: RuleDraft, platform: PlatformDep, caller: OperatorCallerDep) -> Answer:
     """Adds a rule: a pattern for a line of failed trainings' logs, and the code, the stop or the exclusion it means."""
-    return Answer(await platform.rules.add(draft), 201)
+    return Answer(await platform.rules.add(draft, caller.name), 201)
 
 
-@router.delete("/rules/{rule_id}", status_code=204, dependencies=[UserDep], response_class=Response)
+@router.delete("/rules/{rule_id}", status_code=204, dependencies=[OperatorDep], response_class=Response)
 async def remove_rule(rule_id: int, platform: PlatformDep) -> Response:
     """Takes a rule out; verdicts that it took part in stay."""
     await platform.rules.remove(rule_id)
     return Response(status_code=204)
 
 
-@router.post("/rules/dry-run", dependencies=[UserDep], responses=shown(DryRun))
+@router.post("/rules/dry-run", dependencies=[OperatorDep], responses=shown(DryRun))
 async def try_rule(draft: RuleDraft, platform: PlatformDep) -> Answer:
     """What a rule would have hit among the newest stored failures; nothing is kept."""
     return Answer(await platform.rules.dry_run(draft))

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from app import __version__
 from app.api.answer import Answer, shown
 from app.api.auth import bearer, same
-from app.api.deps import PlatformDep, UserDep
+from app.api.deps import OperatorDep, PlatformDep, UserDep
 from app.core.breakers import known_breakers, label_of
 from app.core.circuit_breaker import CircuitBreaker
 from app.core.errors import PlatformError
@@ -106,7 +106,7 @@ def _breakers(name: str) -> list[CircuitBreaker]:
     return found
 
 
-@router.post("/system/dependencies/{name:path}/isolate", dependencies=[UserDep], responses=shown(Breakers))
+@router.post("/system/dependencies/{name:path}/isolate", dependencies=[OperatorDep], responses=shown(Breakers))
 async def isolate(name: str) -> Answer:
     """Refuses all calls to a dependency until `reset`: one breaker by its name, or all of an integration."""
     found = _breakers(name)
@@ -115,7 +115,7 @@ async def isolate(name: str) -> Answer:
     return Answer({"items": [breaker.describe() for breaker in found]})
 
 
-@router.post("/system/dependencies/{name:path}/reset", dependencies=[UserDep], responses=shown(Breakers))
+@router.post("/system/dependencies/{name:path}/reset", dependencies=[OperatorDep], responses=shown(Breakers))
 async def reset(name: str) -> Answer:
     """Closes the circuit breakers of a dependency and forgets their failures."""
     found = _breakers(name)
@@ -127,8 +127,9 @@ async def reset(name: str) -> Answer:
 @router.get("/session", responses=shown(Session))
 async def session(connection: HTTPConnection, platform: PlatformDep) -> Answer:
     """Whether the caller is let in; the page asks this first."""
-    platform.guard.user(connection)
-    return Answer({"authenticated": True, "version": __version__}, headers={"Cache-Control": "no-store"})
+    who = platform.guard.user(connection)
+    told = {"authenticated": True, "version": __version__, "user": who.name, "role": who.role}
+    return Answer(told, headers={"Cache-Control": "no-store"})
 
 
 @metrics_router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})

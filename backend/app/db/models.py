@@ -1,37 +1,23 @@
 """Tables. Times are UTC; JSON columns hold what is only read as a whole."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Float, ForeignKey, Index, Integer, String, Text
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, String, text
+from sqlalchemy.orm import Mapped, mapped_column
 
-Json = dict[str, Any]
+from app.db.base import Base, Json, UtcDateTime  # noqa: F401 - one place to import tables and their base from
+from app.db.tracking import (  # noqa: F401 - makes them part of the metadata
+    ErrorAffected,
+    ErrorCount,
+    ErrorFingerprint,
+    ErrorGroup,
+    ErrorOccurrence,
+    ErrorWord,
+)
 
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A time with a zone, also where the database (SQLite) keeps none."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Stored in UTC; SQLite compares as text, so the zone is dropped there."""
-        if value is None:
-            return None
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Read back with its zone."""
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
-
-
-class Base(DeclarativeBase):
-    """Base of all tables."""
-
-    type_annotation_map = {Json: JSON, list[Any]: JSON, datetime: UtcDateTime, str: Text}  # noqa: RUF012
+UNTRACKED = "status = 'failed' and error_group_id is null"
+"""Failures that the error tracking has not taken in yet: the rows themselves are its queue."""
 
 
 class Counter(Base):
@@ -105,10 +91,16 @@ class Job(Base):
     retry_of: Mapped[str | None] = mapped_column(String(20))
     retried_as: Mapped[str | None] = mapped_column(String(20))
     traceparent: Mapped[str | None] = mapped_column(String(60))
+    created_by: Mapped[str | None] = mapped_column(String(120), index=True)
+    """Name of the user whose token submitted it."""
+    error_group_id: Mapped[int | None] = mapped_column(BigInteger)
+    """The group of its failure, once tracked."""
     created_at: Mapped[datetime] = mapped_column(index=True)
     updated_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("ix_jobs_untracked", "number", postgresql_where=text(UNTRACKED), sqlite_where=text(UNTRACKED)),)
 
 
 class Attempt(Base):
@@ -140,8 +132,15 @@ class Attempt(Base):
     heard_at: Mapped[datetime | None]
     """When the agent was last heard of this attempt."""
     last_step_at: Mapped[datetime | None]
+    error_group_id: Mapped[int | None] = mapped_column(BigInteger)
+    """The group of its failure, once tracked."""
 
-    __table_args__ = (Index("ix_job_attempts_status", "status"),)
+    __table_args__ = (
+        Index("ix_job_attempts_status", "status"),
+        Index(
+            "ix_job_attempts_untracked", "job_id", "number", postgresql_where=text(UNTRACKED), sqlite_where=text(UNTRACKED)
+        ),
+    )
 
 
 class SafeBatch(Base):
@@ -230,16 +229,3 @@ class Idempotency(Base):
     request_hash: Mapped[str] = mapped_column(String(64))
     job_id: Mapped[str] = mapped_column(String(20))
     created_at: Mapped[datetime] = mapped_column(index=True)
-
-
-class ErrorOccurrence(Base):
-    """An error answer as it went out, so that its trace id can be looked up; only the newest are kept."""
-
-    __tablename__ = "error_occurrences"
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    trace_id: Mapped[str] = mapped_column(String(32), index=True)
-    status: Mapped[int]
-    method: Mapped[str] = mapped_column(String(12))
-    endpoint: Mapped[str]
-    error: Mapped[Json]
-    """The public form; it holds the time."""

@@ -60,6 +60,7 @@ class JobView(BaseModel):
     task: str | None
     dataset_id: str
     config: TrainingConfig = Field(description="As submitted, defaults filled in")
+    created_by: str | None = Field(description="Name of the user whose token submitted it")
     created_at: Stamp
     started_at: Stamp | None
     finished_at: Stamp | None

@@ -101,16 +101,16 @@ class Codes(BaseModel):
 
 
 class Occurrence(BaseModel):
-    """An error answer that went out."""
+    """A failure; of an error answer with its status, method and route."""
 
-    status: int
-    method: str
-    endpoint: str
+    status: int | None
+    method: str | None
+    endpoint: str | None
     error: PublicError
 
 
 class Occurrences(BaseModel):
-    """Everything that was answered under a trace id, oldest first."""
+    """Everything that went wrong under a trace id, oldest first."""
 
     trace_id: str
     items: list[Occurrence]

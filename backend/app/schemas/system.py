@@ -141,6 +141,8 @@ class Session(BaseModel):
 
     authenticated: bool
     version: str
+    user: str
+    role: Literal["user", "operator"]
 
 
 class Breaker(BaseModel):

@@ -10,6 +10,7 @@ from app.db.models import Job
 from app.db.repositories import jobs
 from app.db.session import Database
 from app.schemas.training import RetryRequest
+from app.services.callers import mine
 from app.services.training import TrainingService
 from app.services.views import shown_error
 
@@ -29,7 +30,7 @@ class BulkRetry:
         """
 
         async def look(session: AsyncSession) -> tuple[list[Job], int]:
-            rows, _, total = await jobs.list_jobs(session, wanted, limit=AT_ONCE, cursor=None)
+            rows, _, total = await jobs.list_jobs(session, mine(wanted), limit=AT_ONCE, cursor=None)
             return list(reversed(rows)), total
 
         rows, total = await self.db.read(look)

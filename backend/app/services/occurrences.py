@@ -1,36 +1,55 @@
-"""Error answers that can be looked up by their trace id.
+"""Every failure as an occurrence: of the API, of the page, of jobs; in memory first, then in groups.
 
-An answer only lands in memory; a task writes what has come together in one transaction, so that a flood of errors costs
-one write a second, and a database that is away costs no answer. Kept: the public form, status, method and route of the
-newest answers. Not kept: refusals that strangers can cause at will (no token, too many requests), and nothing internal.
+An error answer only lands in memory; a task writes what has come together in one transaction, so that a flood of errors
+costs one write a second, and a database that is away costs no answer. Failed attempts are their own queue: rows without a
+group, so that none is lost or counted twice whatever dies when. Not taken in: refusals that strangers can cause at will (no
+token, too many requests).
 """
 
 import asyncio
-from collections import deque
+import hashlib
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import PlatformError
 from app.core.metrics import contained
+from app.core.redact import public_text
 from app.core.responses import Answered
-from app.db.models import ErrorOccurrence
-from app.db.session import Database
+from app.db.repositories import error_reading
+from app.db.repositories.errors import GroupChange, Seen, record
+from app.db.session import Database, utcnow
+from app.services.callers import caller_name
+from app.services.failed_jobs import take_in
+from app.services.storms import Pending, Storms
 
-KEPT = 10_000
-PENDING = 1_000
+AT_ONCE = 1000
 EVERY_SECONDS = 1.0
+FOLLOW_SECONDS = 2.0
+"""How often failed jobs are looked for."""
 NOT_KEPT = frozenset({401, 429})
+VERSION = "a1"
+"""Of the fingerprints of error answers."""
+Observer = Callable[[GroupChange], None]
+
+
+def fingerprint_of(version: str, *parts: str) -> str:
+    """A name for what these parts have in common."""
+    return f"{version}:{hashlib.sha256(chr(10).join(parts).encode(errors='replace')).hexdigest()[:16]}"
 
 
 class Occurrences:
-    """The newest error answers; `kept` is how many the database holds at least."""
+    """Takes failures in. `observers` hear of groups that are new or have come back, once each, after the commit."""
 
-    def __init__(self, db: Database, kept: int = KEPT) -> None:
+    def __init__(self, db: Database, clock: Callable[[], datetime] = utcnow, storms: Storms | None = None) -> None:
         self.db = db
-        self.kept = kept
-        self._pending: deque[dict[str, Any]] = deque(maxlen=PENDING)
+        self.clock = clock
+        self.storms = storms or Storms()
+        self.pending = Pending(self.storms)
+        self.observers: list[Observer] = []
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -38,15 +57,27 @@ class Occurrences:
         """Remembers an error answer."""
         if answered.status in NOT_KEPT:
             return
-        self._pending.append(
-            {
-                "trace_id": answered.error["trace_id"][:32],
-                "status": answered.status,
-                "method": answered.method[:12],
-                "endpoint": answered.endpoint,
-                "error": answered.error,
-            }
+        error, place = answered.error, f"{answered.method} {answered.endpoint}"
+        self.add(
+            Seen(
+                fingerprint=fingerprint_of(VERSION, error["code"], place),
+                source="api",
+                code=error["code"],
+                title=public_text(f"{place}: {error['title']}"),
+                at=self.clock(),
+                error=error,
+                trace_id=error["trace_id"][:32],
+                user_name=caller_name(),
+                entity=place,
+                status=answered.status,
+                method=answered.method[:12],
+                endpoint=answered.endpoint,
+            )
         )
+
+    def add(self, seen: Seen) -> None:
+        """Remembers a failure; it is written soon."""
+        self.pending.add(seen, self.clock())
         self._news.set()
 
     def start(self) -> None:
@@ -63,53 +94,68 @@ class Occurrences:
 
     async def _run(self) -> None:
         while True:
-            await self._news.wait()
-            await asyncio.sleep(EVERY_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FOLLOW_SECONDS):
+                    await self._news.wait()
+                    await asyncio.sleep(EVERY_SECONDS)
             self._news.clear()
             with contained("occurrences"):
                 await self.flush()
+            with contained("occurrences"):
+                await self.follow()
 
     async def flush(self) -> None:
-        """Writes what has come together, and drops the oldest rows beyond `kept`.
+        """Writes what has come together.
 
         Raises:
-            DatabaseError: nothing was written; the next flush tries again.
+            DatabaseError: some was not written; the next flush tries it again.
         """
-        rows = list(self._pending)
-        if not rows:
-            return
+        while self.pending:
+            batch = self.pending.take(AT_ONCE)
+            _, changes = await self.db.write(lambda session, batch=batch: record(session, batch))
+            self.pending.done()
+            self._tell(changes)
 
-        async def tx(session: AsyncSession) -> None:
-            await session.execute(insert(ErrorOccurrence), rows)
-            newest = await session.scalar(select(func.max(ErrorOccurrence.id))) or 0
-            await session.execute(delete(ErrorOccurrence).where(ErrorOccurrence.id <= newest - self.kept))
+    async def follow(self) -> int:
+        """Takes in jobs and attempts that have failed since; how many.
 
-        await self.db.write(tx)
-        # Answers that came in while this wrote are behind those that were written.
-        for row in rows:
-            if self._pending and self._pending[0] is row:
-                self._pending.popleft()
+        Raises:
+            DatabaseError: the next look finds them again.
+        """
+        taken = 0
+        while True:
+            now = self.clock()
+            number, changes = await self.db.write(lambda session, now=now: take_in(session, self.storms, now))
+            self._tell(changes)
+            taken += number
+            if not number:
+                return taken
 
-    async def find(self, trace_id: str) -> list[dict[str, Any]]:
-        """What went wrong under a trace id, oldest first.
+    def _tell(self, changes: list[GroupChange]) -> None:
+        for change in changes:
+            for observer in self.observers:
+                with contained("error group observer"):
+                    observer(change)
+
+    async def find(self, trace_id: str, viewer: str | None = None) -> list[dict[str, Any]]:
+        """What went wrong under a trace id, oldest first; only the viewer's where one is named.
 
         Raises:
             PlatformError: NOT_FOUND where nothing is kept under it.
         """
 
-        async def look(session: AsyncSession) -> list[dict[str, Any]]:
-            query = select(ErrorOccurrence).where(ErrorOccurrence.trace_id == trace_id).order_by(ErrorOccurrence.id)
-            return [
-                {"status": row.status, "method": row.method, "endpoint": row.endpoint, "error": row.error}
-                for row in await session.scalars(query)
-            ]
+        async def look(session: AsyncSession) -> list[Any]:
+            return list(await error_reading.traced(session, trace_id, viewer))
 
-        waiting = [
-            {key: row[key] for key in ("status", "method", "endpoint", "error")}
-            for row in list(self._pending)
-            if row["trace_id"] == trace_id
-        ]
-        found = await self.db.read(look) + waiting
+        waiting = [seen for seen in self.pending.waiting(trace_id) if viewer in (None, seen.user_name)]
+        found = [*await self.db.read(look), *waiting]
         if not found:
             raise PlatformError.from_code("NOT_FOUND", {"resource_type": "error", "resource_id": trace_id})
-        return found
+        return [
+            {"status": row.status, "method": row.method, "endpoint": row.endpoint, "error": _public(row.error)}
+            for row in found
+        ]
+
+
+def _public(error: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in error.items() if key != "report"}

@@ -5,10 +5,12 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.errors import PlatformError
 from app.db.mlflow import OPEN, MlflowRun
-from app.db.models import Attempt
+from app.db.models import Attempt, Job
 from app.db.repositories import job_list, jobs, mlflow_runs
 from app.db.session import Database
+from app.services.callers import mine
 from app.services.mlflow_points import mlflow_view
 from app.services.views import artifact_view, attempt_view, epoch_view, job_view, log_view
 
@@ -18,6 +20,17 @@ class JobReader:
 
     def __init__(self, db: Database) -> None:
         self.db = db
+
+    async def check_owner(self, job_id: str, user: str) -> None:
+        """Lets a user pass to a job of theirs; that there is none, or another's, makes no difference to them.
+
+        Raises:
+            PlatformError: INSUFFICIENT_PERMISSIONS.
+        """
+        job = await self.db.read(lambda session: session.get(Job, job_id))
+        if job is None or job.created_by != user:
+            details = {"action": "see this job", "required_role": "operator"}
+            raise PlatformError.from_code("INSUFFICIENT_PERMISSIONS", details)
 
     async def job(self, job_id: str) -> dict[str, Any]:
         """One job."""
@@ -39,7 +52,7 @@ class JobReader:
         """One page of jobs, newest first."""
 
         async def look(session: AsyncSession) -> dict[str, Any]:
-            rows, following, total = await jobs.list_jobs(session, wanted, limit=limit, cursor=cursor, offset=offset)
+            rows, following, total = await jobs.list_jobs(session, mine(wanted), limit=limit, cursor=cursor, offset=offset)
             heard = await job_list.heard_of(session, rows)
             states = await job_list.states_of(session, [job.retried_as for job in rows if job.retried_as])
             items = [job_view(job, heard.get(job.id), states.get(job.retried_as or "")) for job in rows]
@@ -51,7 +64,8 @@ class JobReader:
         """How many jobs there are in each state, and failed ones of each code."""
 
         async def look(session: AsyncSession) -> dict[str, Any]:
-            states, codes = await job_list.by_status(session, wanted), await job_list.by_code(session, wanted)
+            own = mine(wanted)
+            states, codes = await job_list.by_status(session, own), await job_list.by_code(session, own)
             return {
                 "by_status": states,
                 "by_code": [asdict(group) for group in codes],

@@ -21,6 +21,7 @@ from app.diagnosis.diagnose import diagnose
 from app.diagnosis.evidence import Diagnosis, Evidence
 from app.diagnosis.operator_rules import Rule, RuleHit, matches, pattern_problem, ruled
 from app.schemas.rules import RuleDraft
+from app.services.callers import OWNER
 from app.services.evidence import whole_evidence
 from app.services.verdicts import error_of, note_hits, rules_of
 from app.services.views import stamp, stored_error
@@ -28,7 +29,6 @@ from app.services.views import stamp, stored_error
 logger = get_logger(__name__)
 SCANNED = 200
 """Newest stored failures that a dry run looks at."""
-WRITER = "user"
 KEPT_VERDICTS = 20
 
 
@@ -40,8 +40,8 @@ class RuleService:
         self.storage = storage
         self.clock = clock
 
-    async def add(self, draft: RuleDraft) -> dict[str, Any]:
-        """Keeps a rule; it is asked from the next failure on.
+    async def add(self, draft: RuleDraft, author: str) -> dict[str, Any]:
+        """Keeps a rule; it is asked from the next failure on. Who presents the owner's token may say who they are.
 
         Raises:
             PlatformError: VALIDATION_FAILED with every field that is wrong.
@@ -55,7 +55,7 @@ class RuleService:
                 code=draft.code,
                 stop=draft.stop,
                 exclude_node=draft.exclude_node,
-                created_by=draft.created_by or WRITER,
+                created_by=(author == OWNER and draft.created_by) or author,
                 created_at=self.clock(),
             )
             session.add(row)

@@ -20,6 +20,7 @@ from app.db.repositories import agents, jobs
 from app.db.session import Database, utcnow
 from app.db.states import JOB_ACTIVE, JOB_FINAL, JOB_STATES, transition
 from app.schemas.training import RetryRequest, TrainingConfig
+from app.services.callers import caller_name
 from app.services.config_check import check_config, effective_config, task_error
 from app.services.datasets import DatasetService
 from app.services.safe_batch import safe_batch, too_large
@@ -99,8 +100,8 @@ class TrainingService:
             config=values,
             attempt=0,
             last_seq=0,
-            excluded_agents=[],
             traceparent=current_traceparent(),
+            created_by=caller_name(),
             created_at=now,
             updated_at=now,
         )

@@ -55,6 +55,7 @@ def job_view(job: Job, heard_at: datetime | None = None, retried_status: str | N
         "task": job.task,
         "dataset_id": job.dataset_id,
         "config": job.config,
+        "created_by": job.created_by,
         "created_at": stamp(job.created_at),
         "started_at": stamp(job.started_at),
         "finished_at": stamp(job.finished_at),

@@ -23,7 +23,9 @@ async def training_websocket(
     Messages carry `seq`; after a break, connecting again with the last one seen loses nothing. An error comes as
     ``{"type": "error", "seq": …, "fatal": true, "error": {…}}`` before the close; its `seq` is that of the last event sent.
     """
-    platform.guard.user(websocket)
+    who = platform.guard.user(websocket)
+    if who.viewer is not None:
+        await platform.reader.check_owner(job_id, who.viewer)
     await websocket.accept()
     place = Place(since)
     way_out: WayOut = websocket.app.state.way_out

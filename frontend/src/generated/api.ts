@@ -1,5 +1,23 @@
 // Made by `make generate` from the interface's description (backend/app/schemas). Do not edit.
 
+/** A job, user or entity that was hit. */
+export interface AffectedView {
+  name: string;
+  count: number;
+  first_at: string;
+  last_at: string;
+}
+
+/** Something that went wrong in an agent itself; `frames` of it, outermost first: file, line, function, code. */
+export interface AgentProblem {
+  type: string;
+  message: string;
+  module?: string | null;
+  job_id?: string | null;
+  attempt?: number | null;
+  frames?: (Record<string, unknown>)[];
+}
+
 /** Registration and heartbeat of an agent. */
 export interface AgentReport {
   name: string;
@@ -9,6 +27,7 @@ export interface AgentReport {
   resources?: Record<string, unknown>;
   version: string;
   attempts?: (HeldAttempt)[];
+  problems?: (AgentProblem)[];
 }
 
 /** A training machine's agent. */
@@ -132,6 +151,12 @@ export interface Breakers {
   items: (Breaker)[];
 }
 
+/** Occurrences of an hour or a day that begins at `at`. */
+export interface Bucket {
+  at: string;
+  count: number;
+}
+
 /** What became of each. */
 export interface BulkRetryAnswer {
   retried: (Retried)[];
@@ -148,6 +173,24 @@ export interface BulkRetryRequest {
   q?: string | null;
   /** `safe` changes each as the first safe fix that it offers says; null leaves it as it is */
   apply?: "safe" | null;
+}
+
+/** A file of a support bundle. */
+export interface BundlePart {
+  name: string;
+  bytes: number;
+  text: string;
+}
+
+/** What a support bundle would hold: everything in it has been freed of secrets. */
+export interface BundlePreview {
+  job_id: string;
+  filename: string;
+  /** Markdown */
+  summary: string;
+  files: (BundlePart)[];
+  /** Places at which something was taken out */
+  redactions: number;
 }
 
 /** How far an attempt's updates are stored. */
@@ -274,6 +317,40 @@ export interface Dependency {
   failure_count: number;
   retry_after: number | null;
   breakers: (Breaker)[];
+}
+
+/** What a week was like. */
+export interface Digest {
+  since: string;
+  until: string;
+  total: number;
+  /** In the week before */
+  before: number;
+  by_causer: Record<string, number>;
+  by_source: Record<string, number>;
+  /** The 10 most frequent */
+  by_code: Record<string, number>;
+  new: (DigestGroup)[];
+  regressed: (DigestGroup)[];
+  resolved: number;
+  top: (DigestGroup)[];
+  failed_jobs: number;
+  /** The same as Markdown, to send around */
+  text: string;
+}
+
+/** A group in a digest. */
+export interface DigestGroup {
+  group_id: number;
+  code: string;
+  line: string;
+  state: "open" | "resolved" | "ignored" | "regressed";
+  source: "job" | "api" | "page";
+  causer: string;
+  /** In the week */
+  count: number;
+  /** In the week before */
+  before: number;
 }
 
 /** The disk that holds the platform's data. */
@@ -444,6 +521,84 @@ export interface Gpu {
   memory_bytes?: number | null;
 }
 
+/** One group with everything that is known of it. */
+export interface GroupDetail {
+  group_id: number;
+  fingerprint: string;
+  source: "job" | "api" | "page";
+  code: string;
+  /** The code's title */
+  title: string;
+  /** The deciding line of the first one, or what was refused */
+  line: string;
+  causer: string;
+  severity: string;
+  /** File, layer, device … or route that the newest one named */
+  entity: string | null;
+  state: "open" | "resolved" | "ignored" | "regressed";
+  state_at: string;
+  state_by: string | null;
+  note: string | null;
+  first_seen: string;
+  last_seen: string;
+  count: number;
+  /** Different jobs; null where it is not the caller's to know */
+  jobs: number | null;
+  users: number | null;
+  trend: Trend;
+  doc_url: string;
+  /** The last 48 hours; only for operators, others see an empty list */
+  hours: (Bucket)[];
+  /** The last 90 days, those without one left out */
+  days: (Bucket)[];
+  /** The newest 20 */
+  affected_jobs: (AffectedView)[];
+  /** The newest 20; only for operators */
+  affected_users: (AffectedView)[];
+  /** The newest 20; only for operators */
+  entities: (AffectedView)[];
+  fingerprints: (KnownFingerprint)[];
+  /** What helped most often */
+  fix: PastFix | null;
+  fixes: (PastFix)[];
+  /** The newest 10 */
+  occurrences: (OccurrenceView)[];
+}
+
+/** Some groups. */
+export interface GroupPage {
+  items: (GroupView)[];
+  next_cursor: string | null;
+}
+
+/** Failures of one kind. Where the caller is no operator: what of them is the caller's. */
+export interface GroupView {
+  group_id: number;
+  fingerprint: string;
+  source: "job" | "api" | "page";
+  code: string;
+  /** The code's title */
+  title: string;
+  /** The deciding line of the first one, or what was refused */
+  line: string;
+  causer: string;
+  severity: string;
+  /** File, layer, device … or route that the newest one named */
+  entity: string | null;
+  state: "open" | "resolved" | "ignored" | "regressed";
+  state_at: string;
+  state_by: string | null;
+  note: string | null;
+  first_seen: string;
+  last_seen: string;
+  count: number;
+  /** Different jobs; null where it is not the caller's to know */
+  jobs: number | null;
+  users: number | null;
+  trend: Trend;
+  doc_url: string;
+}
+
 /** Whether the backend lives or can serve. */
 export interface Health {
   status: "live" | "ready";
@@ -522,6 +677,8 @@ export interface JobView {
   dataset_id: string;
   /** As submitted, defaults filled in */
   config: TrainingConfig;
+  /** Name of the user whose token submitted it */
+  created_by: string | null;
   created_at: string;
   started_at: string | null;
   finished_at: string | null;
@@ -542,6 +699,14 @@ export interface JobView {
   retried_status: string | null;
   /** Number of its newest event; `since` of the WebSocket */
   last_seq: number;
+  /** What MLflow was told; not in lists, nor without an MLflow */
+  mlflow?: MlflowView | null;
+}
+
+/** A fingerprint of a group, and since when it is known. */
+export interface KnownFingerprint {
+  fingerprint: string;
+  since: string;
 }
 
 /** A piece of the training's output. */
@@ -577,6 +742,30 @@ export interface LogPieceView {
   dropped_bytes: number;
 }
 
+/** The newest time in which MLflow was away, from this training's point of view. */
+export interface MlflowGap {
+  since: string;
+  /** When everything of it had arrived; null: it goes on */
+  until: string | null;
+  /** Figures that arrived late */
+  points: number;
+}
+
+/** What MLflow has been told of a training. */
+export interface MlflowView {
+  /** behind: MLflow is away, what it misses is kept and sent when it is back; refused: it does not take it */
+  state: "following" | "behind" | "complete" | "refused";
+  /** Where to see the run */
+  url: string | null;
+  /** Events with figures that MLflow has not been told yet */
+  waiting: number;
+  gap: MlflowGap | null;
+  /** Events that MLflow will never be told: too many were waiting */
+  given_up: number;
+  /** What MLflow does instead of taking figures */
+  reason: string | null;
+}
+
 /** A model that can be trained. */
 export interface ModelView {
   name: string;
@@ -585,15 +774,38 @@ export interface ModelView {
   params?: number | null;
 }
 
-/** An error answer that went out. */
+/** A failure; of an error answer with its status, method and route. */
 export interface Occurrence {
-  status: number;
-  method: string;
-  endpoint: string;
+  status: number | null;
+  method: string | null;
+  endpoint: string | null;
   error: PublicError;
 }
 
-/** Everything that was answered under a trace id, oldest first. */
+/** The newest kept occurrences of a group. Of a storm only the first of each hour are kept; counts count all. */
+export interface OccurrencePage {
+  items: (OccurrenceView)[];
+  next_cursor: string | null;
+}
+
+/** A failure as it happened. */
+export interface OccurrenceView {
+  occurrence_id: number;
+  at: string;
+  trace_id: string | null;
+  user: string | null;
+  job_id: string | null;
+  attempt: number | null;
+  entity: string | null;
+  status: number | null;
+  method: string | null;
+  endpoint: string | null;
+  error: PublicError;
+  /** What the page told, of failures of the page */
+  report: Record<string, unknown> | null;
+}
+
+/** Everything that went wrong under a trace id, oldest first. */
 export interface Occurrences {
   trace_id: string;
   items: (Occurrence)[];
@@ -605,6 +817,35 @@ export interface OfferedFix {
   label: string;
   applicability: "safe" | "review" | "manual";
   patch: (PatchStep)[];
+}
+
+/** A failure of the page, told by the page. */
+export interface PageReport {
+  /** Kind of the error, for example TypeError */
+  name: string;
+  message: string;
+  stack?: string | null;
+  component?: string | null;
+  path?: string | null;
+  /** Of the answer that it came from, where there was one */
+  trace_id?: string | null;
+  release?: string | null;
+}
+
+/** What was done after this failure, and how often it helped. */
+export interface PastFix {
+  /** For example: 11 of 14 were fixed by batch 16 */
+  text: string;
+  /** For example: batch 16 */
+  fix: string;
+  /** Jobs that then succeeded with it */
+  worked: number;
+  /** Jobs that were tried again in any way and have ended */
+  tried: number;
+  /** Settings that it changed, with their new values; empty: the same again */
+  patch: Record<string, unknown>;
+  /** A job that succeeded with it */
+  example: string;
 }
 
 /** One operation of an RFC 6902 patch on a job's configuration. */
@@ -736,6 +977,13 @@ export interface Release {
   release: (HeldAttemptView)[];
 }
 
+/** A report was taken in. */
+export interface Reported {
+  /** Under which it is found */
+  trace_id: string;
+  fingerprint: string;
+}
+
 /** What a training machine has, as far as its agent can tell. */
 export interface Resources {
   cpus?: number | null;
@@ -829,6 +1077,8 @@ export interface SampleRequest {
 export interface Session {
   authenticated: boolean;
   version: string;
+  user: string;
+  role: "user" | "operator";
 }
 
 /** What was decided after an attempt had failed. */
@@ -856,6 +1106,35 @@ export interface ShownHistory {
   same_entity: boolean | null;
   progress: boolean | null;
   best_epoch: number | null;
+}
+
+/** Failures like that of a job; `group` is null where the job has not failed, or a moment ago. */
+export interface SimilarFailures {
+  job_id: string;
+  fingerprint: string | null;
+  group: GroupView | null;
+  this_week: number;
+  /** The newest 10 others that the caller may see */
+  jobs: (SimilarJob)[];
+  fix: PastFix | null;
+  fixes: (PastFix)[];
+}
+
+/** Another job that failed in the same way. */
+export interface SimilarJob {
+  job_id: string;
+  name: string | null;
+  status: string;
+  model: string;
+  dataset_id: string;
+  failed_at: string;
+  retried_as: string | null;
+}
+
+/** What a group is to be: resolved ones that come back become regressed by themselves, ignored ones stay ignored. */
+export interface StateChange {
+  state: "open" | "resolved" | "ignored";
+  note?: string | null;
 }
 
 /** The job is in another state. */
@@ -952,6 +1231,44 @@ export interface TrainingUpdate {
   result?: Result | null;
 }
 
+/** How often it came lately. */
+export interface Trend {
+  /** The last 14 days in UTC, oldest first; the last one is today */
+  days: (number)[];
+  /** In the last 7 of them */
+  this_week: number;
+  last_week: number;
+  direction: "rising" | "falling" | "steady" | "new" | "gone";
+}
+
+/** A zip that is to be sent in pieces. */
+export interface UploadRequest {
+  name: string;
+  bytes: number;
+  /** When the file was changed, by which it is known again */
+  modified?: number | null;
+}
+
+/** An upload under way, or the data set that it has become. */
+export interface UploadView {
+  upload_id: string;
+  name: string;
+  bytes: number;
+  modified: number | null;
+  created_at: string;
+  /** Bytes that are here for good: where the next piece begins */
+  offset: number;
+  /** A good size of pieces */
+  piece_bytes: number;
+  /** Set when it is whole */
+  dataset_id: string | null;
+}
+
+/** Uploads that can go on, newest first. */
+export interface Uploads {
+  items: (UploadView)[];
+}
+
 /** Where compute time went in the last days: by how attempts ended, and of the failed ones by whose fault it was. */
 export interface Usage {
   days: number;
@@ -1030,5 +1347,6 @@ export type Progress = JobProgress;
 export type Rule = RuleView;
 export type Severity = PublicError["severity"];
 export type SystemStatus = Status;
+export type Upload = UploadView;
 export type Validation = ValidationAnswer;
 export type Weights = WeightsView;

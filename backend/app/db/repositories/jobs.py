@@ -29,6 +29,7 @@ class JobFilter:
     dataset_id: str | None = None
     model: str | None = None
     unresolved: bool = False
+    created_by: str | None = None
 
 
 async def next_number(session: AsyncSession, name: str) -> int:
@@ -133,6 +134,8 @@ def narrow(query: Select[Any], wanted: JobFilter) -> Select[Any]:
     """A query on jobs, of those that are wanted only."""
     if wanted.status:
         query = query.where(Job.status.in_(wanted.status))
+    if wanted.created_by is not None:
+        query = query.where(Job.created_by == wanted.created_by)
     if wanted.unresolved:
         query = query.where(Job.status == "failed", Job.retried_as.is_(None))
     for column, value in ((Job.code, wanted.code), (Job.dataset_id, wanted.dataset_id), (Job.model, wanted.model)):

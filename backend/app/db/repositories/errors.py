@@ -1,0 +1,297 @@
+"""Takes occurrences of failures into their groups: counts, states, words, the newest occurrences themselves."""
+
+import re
+from collections import Counter as Tally
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Table, bindparam, func, insert, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.error_messages import REGISTRY
+from app.db.tracking import (
+    EVERYONE,
+    NAME,
+    ErrorAffected,
+    ErrorCount,
+    ErrorFingerprint,
+    ErrorGroup,
+    ErrorOccurrence,
+    ErrorWord,
+)
+
+MOST_ENTITIES = 1000
+"""Different entities that are remembered of a group."""
+MOST_WORDS = 40
+KEYS_AT_ONCE = 5000
+_WORD = re.compile(r"[a-z0-9_]{2,40}")
+_PART = re.compile(r"[a-z]{2,40}|[0-9]{2,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A failure that happened, or with `kept` False the rest of a storm: `count` of one kind, the last of them at `at`.
+
+    `earlier` are the fingerprints that earlier versions of the rules give it; its group keeps its history by them.
+    """
+
+    fingerprint: str
+    source: str
+    code: str
+    title: str
+    at: datetime
+    error: dict[str, Any] = field(default_factory=dict)
+    earlier: tuple[str, ...] = ()
+    trace_id: str | None = None
+    user_name: str | None = None
+    job_id: str | None = None
+    attempt: int | None = None
+    entity: str | None = None
+    status: int | None = None
+    method: str | None = None
+    endpoint: str | None = None
+    count: int = 1
+    kept: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class GroupChange:
+    """Something that people want to hear of once: a group is new, or has come back after it was resolved."""
+
+    kind: str
+    """new or regressed."""
+    group_id: int
+    seen: Seen
+
+
+def words(text: str) -> set[str]:
+    """What a text is found by: its words in small letters, and the parts of names such as ``CUDA_OOM``."""
+    low = text.lower()
+    return set(_WORD.findall(low)) | set(_PART.findall(low))
+
+
+def hour_of(at: datetime) -> datetime:
+    """The beginning of the hour."""
+    return at.replace(minute=0, second=0, microsecond=0)
+
+
+def day_of(at: datetime) -> datetime:
+    """The beginning of the day, in UTC."""
+    return at.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+async def record(session: AsyncSession, batch: Sequence[Seen]) -> tuple[list[int], list[GroupChange]]:
+    """Takes `batch` in, in the caller's transaction: the group of each, and what is news.
+
+    Groups are locked in one order, so that several backends may do this at once.
+    """
+    if not batch:
+        return [], []
+    known = await _known(session, batch)
+    founded = await _found(session, batch, known)
+    ids = [known[seen.fingerprint] for seen in batch]
+    rows = await _lock(session, sorted(set(ids)))
+    by_group: dict[int, list[Seen]] = {}
+    for group_id, seen in zip(ids, batch, strict=True):
+        by_group.setdefault(group_id, []).append(seen)
+    fresh = await _count_affected(session, by_group, rows)
+    await _count_times(session, by_group)
+    changes = [GroupChange("new", group_id, by_group[group_id][0]) for group_id in sorted(founded)]
+    changes += await _update_groups(session, by_group, rows, fresh)
+    kept = [_row(group_id, seen) for group_id, seen in zip(ids, batch, strict=True) if seen.kept]
+    if kept:
+        await session.execute(insert(ErrorOccurrence), kept)
+    return ids, changes
+
+
+def _row(group_id: int, seen: Seen) -> dict[str, Any]:
+    names = ("at", "trace_id", "user_name", "job_id", "attempt", "status", "method", "endpoint", "error")
+    return {"group_id": group_id, "entity": _cut(seen.entity), **{name: getattr(seen, name) for name in names}}
+
+
+def _cut(name: str | None) -> str | None:
+    return name[:NAME] if name else None
+
+
+def upsert(session: AsyncSession, table: type[Any]) -> Any:
+    """An insert of this database's kind, which can say what to do where the row exists."""
+    kind = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    return kind(table)
+
+
+async def _known(session: AsyncSession, batch: Iterable[Seen]) -> dict[str, int]:
+    """The groups of fingerprints that are known, and of those that are new versions of known ones."""
+    wanted = {name for seen in batch for name in (seen.fingerprint, *seen.earlier)}
+    query = select(ErrorFingerprint.fingerprint, ErrorFingerprint.group_id)
+    query = query.where(ErrorFingerprint.fingerprint.in_(sorted(wanted)))
+    known: dict[str, int] = dict((await session.execute(query)).all())
+    joined: dict[str, tuple[int, datetime]] = {}
+    for seen in batch:
+        earlier = next((known[name] for name in seen.earlier if name in known), None)
+        if seen.fingerprint not in known and earlier is not None:
+            known[seen.fingerprint] = earlier
+            joined[seen.fingerprint] = (earlier, seen.at)
+    if joined:
+        rows = [{"fingerprint": name, "group_id": gid, "since": at} for name, (gid, at) in sorted(joined.items())]
+        await session.execute(upsert(session, ErrorFingerprint).on_conflict_do_nothing(), rows)
+    return known
+
+
+async def _found(session: AsyncSession, batch: Sequence[Seen], known: dict[str, int]) -> set[int]:
+    """Founds the groups that are missing and adds them to `known`; the ids of those that this transaction made."""
+    first: dict[str, Seen] = {}
+    for seen in batch:
+        if seen.fingerprint not in known:
+            first.setdefault(seen.fingerprint, seen)
+    if not first:
+        return set()
+    made = upsert(session, ErrorGroup).on_conflict_do_nothing(index_elements=[ErrorGroup.fingerprint])
+    made = made.returning(ErrorGroup.id, ErrorGroup.fingerprint)
+    rows = [_new_group(first[name]) for name in sorted(first)]
+    mine = {name: group_id for group_id, name in await session.execute(made, rows)}
+    query = select(ErrorGroup.fingerprint, ErrorGroup.id).where(ErrorGroup.fingerprint.in_(sorted(first)))
+    known |= dict((await session.execute(query)).all())
+    if mine:
+        told = [{"fingerprint": name, "group_id": mine[name], "since": first[name].at} for name in sorted(mine)]
+        await session.execute(upsert(session, ErrorFingerprint).on_conflict_do_nothing(), told)
+        found_by = [
+            {"word": word, "group_id": mine[name]}
+            for name in sorted(mine)
+            for word in sorted(words(f"{first[name].code} {first[name].title}"))[:MOST_WORDS]
+        ]
+        await session.execute(upsert(session, ErrorWord).on_conflict_do_nothing(), found_by)
+    return set(mine.values())
+
+
+def _new_group(seen: Seen) -> dict[str, Any]:
+    known = REGISTRY.get(seen.code) or REGISTRY["UNKNOWN_FAILURE"]
+    return {
+        "fingerprint": seen.fingerprint, "source": seen.source, "code": seen.code, "causer": str(known.causer),
+        "severity": str(known.severity), "title": seen.title, "state": "open", "state_at": seen.at, "first_seen": seen.at,
+        "last_seen": seen.at, "count": 0, "jobs": 0, "users": 0, "entities": 0,
+    }  # fmt: skip
+
+
+async def _lock(session: AsyncSession, ids: list[int]) -> dict[int, Any]:
+    """What there is of the groups, locked until the transaction ends."""
+    seen = (ErrorGroup.first_seen, ErrorGroup.last_seen)
+    query = (
+        select(ErrorGroup.id, ErrorGroup.state, ErrorGroup.state_at, ErrorGroup.entities, *seen)
+        .where(ErrorGroup.id.in_(ids))
+        .order_by(ErrorGroup.id)
+        .with_for_update()
+    )
+    return {row.id: row for row in await session.execute(query)}
+
+
+async def _count_affected(
+    session: AsyncSession, by_group: dict[int, list[Seen]], rows: dict[int, Any]
+) -> dict[tuple[int, str], int]:
+    """Counts for each job, user and entity; how many of each kind are new to a group."""
+    hit: dict[tuple[int, str, str], list[Any]] = {}
+    for group_id, several in by_group.items():
+        for seen in several:
+            for kind, name in (("job", seen.job_id), ("user", seen.user_name), ("entity", _cut(seen.entity))):
+                if not name:
+                    continue
+                entry = hit.setdefault((group_id, kind, name), [0, seen.at, seen.at])
+                entry[0] += seen.count
+                entry[1], entry[2] = min(entry[1], seen.at), max(entry[2], seen.at)
+    there: set[tuple[int, str, str]] = set()
+    keys = sorted(hit)
+    columns = (ErrorAffected.group_id, ErrorAffected.kind, ErrorAffected.name)
+    for start in range(0, len(keys), KEYS_AT_ONCE):
+        part = keys[start : start + KEYS_AT_ONCE]
+        there |= {tuple(row) for row in await session.execute(select(*columns).where(tuple_(*columns).in_(part)))}
+    fresh: Tally[tuple[int, str]] = Tally()
+    wanted = []
+    for group_id, kind, name in keys:
+        if (group_id, kind, name) not in there:
+            if kind == "entity" and rows[group_id].entities + fresh[group_id, kind] >= MOST_ENTITIES:
+                continue
+            fresh[group_id, kind] += 1
+        count, first, last = hit[group_id, kind, name]
+        wanted.append({"group_id": group_id, "kind": kind, "name": name, "count": count, "first_at": first, "last_at": last})
+    if wanted:
+        made = upsert(session, ErrorAffected)
+        counted = {"count": ErrorAffected.count + made.excluded.count, "last_at": made.excluded.last_at}
+        await session.execute(made.on_conflict_do_update(index_elements=list(columns), set_=counted), wanted)
+    return fresh
+
+
+async def _count_times(session: AsyncSession, by_group: dict[int, list[Seen]]) -> None:
+    """Counts for hours and days."""
+    tally: Tally[tuple[int, str, str, datetime]] = Tally()
+    for group_id, several in by_group.items():
+        for seen in several:
+            tally[group_id, EVERYONE, "hour", hour_of(seen.at)] += seen.count
+            tally[group_id, EVERYONE, "day", day_of(seen.at)] += seen.count
+            if seen.user_name:
+                tally[group_id, seen.user_name, "day", day_of(seen.at)] += seen.count
+    table = ErrorCount
+    rows = [
+        {"group_id": key[0], "user_name": key[1], "span": key[2], "bucket": key[3], "count": tally[key]}
+        for key in sorted(tally)
+    ]
+    made = upsert(session, table)
+    keys = [table.group_id, table.user_name, table.span, table.bucket]
+    counted = {"count": table.count + made.excluded.count}
+    await session.execute(made.on_conflict_do_update(index_elements=keys, set_=counted), rows)
+
+
+async def _update_groups(
+    session: AsyncSession, by_group: dict[int, list[Seen]], rows: dict[int, Any], fresh: dict[tuple[int, str], int]
+) -> list[GroupChange]:
+    """Brings the groups' own rows up to date; a resolved one that came back is regressed."""
+    changes, values = [], []
+    for group_id in sorted(by_group):
+        several, row = by_group[group_id], rows[group_id]
+        last = max(several, key=lambda seen: seen.at)
+        # What happened before it was resolved is late news, no return.
+        back = row.state == "resolved" and last.at > row.state_at
+        if back:
+            changes.append(GroupChange("regressed", group_id, last))
+        named = next((seen.entity for seen in reversed(several) if seen.entity), None)
+        values.append(
+            {
+                "b_id": group_id,
+                "b_count": sum(seen.count for seen in several),
+                "b_first": min(row.first_seen, *(seen.at for seen in several)),
+                "b_last": max(last.at, row.last_seen),
+                "b_state": "regressed" if back else row.state,
+                "b_state_at": last.at if back else row.state_at,
+                "b_entity": _cut(named),
+                "b_jobs": fresh.get((group_id, "job"), 0),
+                "b_users": fresh.get((group_id, "user"), 0),
+                "b_entities": fresh.get((group_id, "entity"), 0),
+            }
+        )
+    connection = await session.connection()
+    await connection.execute(_GROUP_UPDATE, values)
+    return changes
+
+
+def _group_update() -> Any:
+    table: Table = ErrorGroup.__table__  # type: ignore[assignment]
+    columns = table.c
+    return (
+        update(table)
+        .where(columns.id == bindparam("b_id"))
+        .values(
+            count=columns.count + bindparam("b_count"),
+            first_seen=bindparam("b_first"),
+            last_seen=bindparam("b_last"),
+            state=bindparam("b_state"),
+            state_at=bindparam("b_state_at"),
+            entity=func.coalesce(bindparam("b_entity", type_=columns.entity.type), columns.entity),
+            jobs=columns.jobs + bindparam("b_jobs"),
+            users=columns.users + bindparam("b_users"),
+            entities=columns.entities + bindparam("b_entities"),
+        )
+    )
+
+
+_GROUP_UPDATE = _group_update()

@@ -1,4 +1,4 @@
-"""What happens next to a job: pure functions of rows and time. `local` drives them over the database."""
+"""What happens next to a job: pure functions of rows and time. `local` and `temporal` drive them over the database."""
 
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping, Sequence
@@ -68,6 +68,11 @@ def allot(
         if choice.agent is not None:
             taken[choice.agent.id] += 1
     return choices
+
+
+def knows(job: Job, choice: Choice | None) -> bool:
+    """Whether a queued job can only wait, and says so already: a thousand of them cost a round next to nothing."""
+    return choice is not None and choice.agent is None and (job.progress or {}).get("waiting_for") == choice.reason
 
 
 def resume_from(attempts: Sequence[Attempt], checkpoints: Sequence[Artifact]) -> dict[str, Any] | None:

@@ -5,22 +5,18 @@ off is simply done again.
 """
 
 import asyncio
-from collections import Counter as Tally
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
-
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import PlatformError, UnexpectedError
 from app.core.logging import get_logger
 from app.core.metrics import track_error
-from app.db.models import Agent, Attempt, Job
-from app.db.repositories import agents, jobs
-from app.db.states import ATTEMPT_ACTIVE, JOB_STATES, transition
-from app.services.verdicts import cancel_job, fail_attempt, fail_job
+from app.core.monitoring import report
+from app.db.repositories import jobs
 from app.workflows.dispatch import Dispatcher
-from app.workflows.lifecycle import Choice, allot, is_due, is_lost
+from app.workflows.lifecycle import allot, is_due, is_lost, knows
+from app.workflows.steps import Steps, standing
 
 logger = get_logger(__name__)
 
@@ -30,6 +26,7 @@ class LocalDriver:
 
     def __init__(self, dispatcher: Dispatcher, silence: timedelta, interval: float = 1.0) -> None:
         self.dispatcher = dispatcher
+        self.steps = Steps(dispatcher)
         self.db = dispatcher.db
         self.clock: Callable[[], datetime] = dispatcher.clock
         self.silence = silence
@@ -67,21 +64,8 @@ class LocalDriver:
         task = self._launch(job_id)
         done, _ = await asyncio.wait({task}, timeout=seconds)
         error = task.result() if done else None
-        if error is not None and error.code == "TRAINER_UNREACHABLE" and await self._give_up(job_id, error):
+        if error is not None and error.code == "TRAINER_UNREACHABLE" and await self.steps.give_up(job_id, error):
             raise error
-
-    async def _give_up(self, job_id: str, error: PlatformError) -> bool:
-        """Fails a job that no agent has; False where one has it after all."""
-        now = self.clock()
-
-        async def tx(session: AsyncSession) -> bool:
-            job = await jobs.get_job(session, job_id, lock=True)
-            if job.status not in ("queued", "waiting"):
-                return False
-            await fail_job(session, job, error, now)
-            return True
-
-        return await self.db.write(tx)
 
     async def _run(self) -> None:
         while True:
@@ -89,10 +73,10 @@ class LocalDriver:
             try:
                 await self.round()
             except PlatformError as error:
-                logger.warning("driver round failed", code=error.code, error=error.message)
+                report(error, "driver", "driver round failed", level="warning")
                 track_error(error, "driver")
-            except Exception as error:
-                logger.exception("driver round failed")
+            except Exception as error:  # noqa: BLE001 - reported; the loop goes on
+                report(error, "driver", "driver round failed")
                 track_error(UnexpectedError(error), "driver")
             with suppress(TimeoutError):
                 # Not `wait_for`: that may swallow the cancellation which ends this loop.
@@ -102,21 +86,21 @@ class LocalDriver:
     async def round(self) -> None:
         """One look at all jobs that have not ended."""
         await self._reap()
-        active, queue, everyone, busy = await self.db.read(_standing)
+        active, queue, everyone, busy = await self.db.read(standing)
         self.dispatcher.stuck.intersection_update(job.id for job in active)
         ready = [job for job in queue if job.id not in self.dispatcher.stuck]
         choices = allot(ready, everyone, busy, self.clock() - self.dispatcher.alive_for)
         for job in active:
             if is_due(job, self.clock()):
-                await self._requeue(job.id)
+                await self.steps.requeue(job.id)
                 self._launch(job.id)
             elif job.status == "starting":
                 self._launch(job.id)
             elif job.status == "queued":
-                if not _knows(job, choices.get(job.id)):
+                if not knows(job, choices.get(job.id)):
                     self._launch(job.id)
             elif job.status == "cancelling":
-                await self._ask_to_stop(job)
+                await self.steps.ask_to_stop(job, handing_over=job.id in self._under_way)
 
     def _launch(self, job_id: str) -> asyncio.Task[PlatformError | None]:
         """Dispatches a job beside this loop; a dispatch that is under way is joined."""
@@ -134,30 +118,18 @@ class LocalDriver:
             refused = await self.dispatcher.dispatch(job_id)
         except PlatformError as error:
             stuck.add(job_id)
-            logger.warning("dispatch failed", job_id=job_id, code=error.code, error=error.message)
+            report(error, "driver", "dispatch failed", level="warning", job_id=job_id)
             track_error(error, "driver")
             return error
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - reported
             # The job stands where it stood; the next round tries again.
             stuck.add(job_id)
-            logger.exception("dispatch failed", job_id=job_id)
+            report(error, "driver", "dispatch failed", job_id=job_id)
             unexpected = UnexpectedError(error)
             track_error(unexpected, "driver")
             return unexpected
         stuck.discard(job_id)
         return refused
-
-    async def _requeue(self, job_id: str) -> None:
-        now = self.clock()
-
-        async def tx(session: AsyncSession) -> None:
-            job = await jobs.get_job(session, job_id, lock=True)
-            if is_due(job, now):
-                job.status = transition(JOB_STATES, job.status, "queued")
-                job.retry_at = None
-                jobs.append_event(session, job, "state", now, {"status": "queued"})
-
-        await self.db.write(tx)
 
     async def _reap(self) -> None:
         """Gives up attempts whose agent is silent."""
@@ -168,65 +140,4 @@ class LocalDriver:
             if attempt.status != "created" and is_lost(attempt, now, self.listening_since, self.silence)
         ]
         for job_id, number in silent:
-            await self._lose(job_id, number)
-
-    async def _lose(self, job_id: str, number: int) -> None:
-        now = self.clock()
-
-        async def tx(session: AsyncSession) -> None:
-            job = await jobs.get_job(session, job_id, lock=True)
-            attempt = await jobs.get_attempt(session, job_id, number)
-            if attempt.status in ATTEMPT_ACTIVE and is_lost(attempt, now, self.listening_since, self.silence):
-                heard = attempt.heard_at or attempt.created_at
-                silent = (now - heard).total_seconds()
-                message = f"no heartbeat for {silent:.0f} s"
-                evidence = {
-                    "heartbeat_age_s": silent,
-                    "step_age_s": _age(attempt, now),
-                    "error": {"type": None, "code": "TRAINER_LOST", "message": message, "details": {}},
-                }
-                await fail_attempt(session, job, attempt, evidence, now, self.dispatcher.rng)
-
-        await self.db.write(tx)
-
-    async def _ask_to_stop(self, job: Job) -> None:
-        """Passes a cancellation on. An attempt that its agent does not have is over at once, unless it is just being handed
-        over; a silent agent's is, when it is lost."""
-        now = self.clock()
-
-        async def find(session: AsyncSession) -> tuple[Attempt, Agent | None]:
-            attempt = await jobs.get_attempt(session, job.id, job.attempt)
-            return attempt, await session.get(Agent, attempt.agent_id) if attempt.agent_id else None
-
-        attempt, agent = await self.db.read(find)
-        if attempt.status in ATTEMPT_ACTIVE and agent is not None:
-            try:
-                known = await self.dispatcher.trainer.cancel(agent.url, job.id, attempt.number, "cancel")
-            except PlatformError as error:
-                logger.warning("cancel not delivered", job_id=job.id, agent_id=agent.id, code=error.code)
-                track_error(error, "driver")
-                return
-            if known or job.id in self._under_way:
-                return
-
-        async def tx(session: AsyncSession) -> None:
-            row = await jobs.get_job(session, job.id, lock=True)
-            if row.status == "cancelling":
-                await cancel_job(session, row, now)
-
-        await self.db.write(tx)
-
-
-async def _standing(session: AsyncSession) -> tuple[Sequence[Job], Sequence[Job], Sequence[Agent], Tally[str]]:
-    """Jobs that have not ended, those of them that could start, all agents, and how busy these are."""
-    active, queue = await jobs.active_jobs(session), await jobs.startable(session)
-    return active, queue, await agents.all_agents(session), await agents.busy_slots(session)
-
-
-def _knows(job: Job, choice: Choice | None) -> bool:
-    """Whether a queued job can only wait, and says so already: a thousand of them cost a round next to nothing."""
-    return choice is not None and choice.agent is None and (job.progress or {}).get("waiting_for") == choice.reason
-
-
-def _age(attempt: Attempt, now: datetime) -> float | None:
-    return (now - attempt.last_step_at).total_seconds() if attempt.last_step_at else None
+            await self.steps.lose(job_id, number, self.listening_since, self.silence)

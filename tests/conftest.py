@@ -23,10 +23,10 @@ from app.config import Settings
 from app.core import logging, timing, tracing
 from app.main import create_app
 from app.schemas.wire import AgentReport
-from tests.integration.servers import object_store, postgres, postgres_url, proxied, s3_environment, s3_url
+from tests.integration.servers import object_store, postgres, postgres_url, proxied, s3_environment, s3_url, temporal
 from tests.waiting import eventually
 
-__all__ = ["object_store", "postgres", "postgres_url", "proxied", "s3_environment", "s3_url"]
+__all__ = ["object_store", "postgres", "postgres_url", "proxied", "s3_environment", "s3_url", "temporal"]
 
 TOKEN = "user-token-for-tests"
 SECRET = "agent-secret-for-tests"

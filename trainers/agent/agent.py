@@ -21,6 +21,7 @@ from trainers.agent.evidence import NO_ROOM
 from trainers.agent.frameworks import Framework
 from trainers.agent.gpus import gpus
 from trainers.agent.outbox import Key, Outbox
+from trainers.agent.problems import Problems
 from trainers.agent.process import AttemptProcess
 from trainers.agent.settings import AgentSettings
 from trainers.agent.start import keep_spec, load_spec
@@ -84,6 +85,7 @@ class Agent:
         self.draining = False
         self.failures = 0
         """How often supervision broke off and was begun again."""
+        self.problems = Problems()
         self._news = asyncio.Event()
         self.id = self._identity()
 
@@ -151,6 +153,8 @@ class Agent:
                 self.failures, breaks = self.failures + 1, breaks + 1
                 if breaks == MOST_BREAKS:
                     self.supervisors[key].give_up(error)
+                self.problems.note(error, key)
+                self._news.set()
                 log(f"{key[0]}/{key[1]}: supervision broke off, again in {pause:g} s: {error!r}")
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
@@ -192,11 +196,13 @@ class Agent:
         while True:
             wait = self.settings.heartbeat
             self._news.clear()
+            told = self.problems.waiting()
             try:
-                for key in await self.backend.report(self.id, self.description()):
+                for key in await self.backend.report(self.id, {**self.description(), "problems": told}):
                     if key in self.supervisors:
                         log(f"{key[0]}/{key[1]}: released")
                         self.supervisors[key].release()
+                self.problems.told(told)
                 for supervisor in self.supervisors.values():
                     supervisor.delivery.backend_is_back()
             except (BackendAway, BackendRefuses) as error:

@@ -11,9 +11,8 @@ from prometheus_client.registry import Collector
 
 from app.core.error_messages import REGISTRY
 from app.core.errors import PlatformError
-from app.core.logging import get_logger
+from app.core.monitoring import report
 
-logger = get_logger(__name__)
 MOST_ANSWERS = 1000
 """Noted error answers at which the metrics are brought up to date even if nobody reads them."""
 TIMED = 8
@@ -132,6 +131,6 @@ def contained(component: str) -> Iterator[None]:
     """A boundary that an error does not cross: it is logged and counted, and work goes on."""
     try:
         yield
-    except Exception:  # this is the boundary
+    except Exception as error:  # noqa: BLE001 - this is the boundary
         swallowed_total.labels(component=component).inc()
-        logger.exception("contained", component=component)
+        report(error, component, "contained")

@@ -9,7 +9,6 @@ import hashlib
 import os
 import re
 import time
-import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -141,13 +140,23 @@ def fingerprint_of(error: PlatformError, place: str = "") -> str:
     parts = [error.code, place]
     if error.code in BUGS:
         cause = error.original_exception or error
-        frames = traceback.extract_tb(cause.__traceback__)
-        own = [frame for frame in frames if _OWN.search(frame.filename)] or list(frames)
+        frames = _frames(cause)
+        own = [frame for frame in frames if _OWN.search(frame[0])] or frames
         if own:
             parts = [error.code, type(cause).__name__]
-            parts += [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.name}" for frame in own[-INNERMOST:]]
+            parts += [f"{file.rsplit('/', 1)[-1]}:{function}" for file, function in own[-INNERMOST:]]
     digest = hashlib.sha256("\n".join(parts).encode(errors="replace")).hexdigest()
     return f"{FINGERPRINT}:{digest[:16]}"
+
+
+def _frames(error: BaseException) -> list[tuple[str, str]]:
+    """File and function of each frame that an exception went through, outermost first."""
+    found, trace = [], error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        found.append((code.co_filename, code.co_name))
+        trace = trace.tb_next
+    return found
 
 
 def report(

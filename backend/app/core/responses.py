@@ -21,11 +21,12 @@ from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from app.core.catch_all import CatchAll, base_of_problem
-from app.core.error_messages import public_texts
-from app.core.errors import ErrorType, FieldError, PlatformError
+from app.core.error_messages import REGISTRY, public_texts
+from app.core.errors import FieldError, PlatformError
 from app.core.framework_errors import from_http, from_validation
 from app.core.logging import get_logger
 from app.core.metrics import contained, track_answer
+from app.core.monitoring import report
 from app.core.redact import is_public, plain_params, public_pointer, public_text
 from app.core.tracing import TraceMiddleware, get_trace_id
 
@@ -226,9 +227,11 @@ class WayOut:
         component = "api" if scope["type"] == "http" else "websocket"
         track_answer(error, component, status, endpoint, method, perf_counter() - began)
         if status >= 500:
-            # A dependency that is away has no stack worth reading; a bug has.
-            stack = error if error.error_type is ErrorType.SYSTEM_ERROR else None
-            logger.error("request failed", code=error.code, error=error.message, path=scope["path"], exc_info=stack)
+            report(error, component, "request failed", place=f"{method} {endpoint}", path=scope["path"])
+        if self.observers:
+            self._tell(Answered(body, status, method, endpoint or "unmatched"))
+
+    def _tell(self, answered: Answered) -> None:
         for observer in self.observers:
             with contained("error observer"):
                 observer(Answered(body, status, method, endpoint or "unmatched"))

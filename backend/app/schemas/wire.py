@@ -109,6 +109,18 @@ class HeldAttempt(BaseModel):
     last_heartbeat_at: Timestamp | None = None
 
 
+class AgentProblem(BaseModel):
+    """Something that went wrong in an agent itself; `frames` of it, outermost first: file, line, function, code."""
+
+    model_config = ConfigDict(extra="ignore")
+    type: str = Field(max_length=200)
+    message: str = Field(default="", max_length=2000)
+    module: str | None = Field(default=None, max_length=200)
+    job_id: str | None = Field(default=None, max_length=100)
+    attempt: int | None = None
+    frames: list[dict[str, Any]] = Field(default_factory=list, max_length=50)
+
+
 class AgentReport(BaseModel):
     """Registration and heartbeat of an agent."""
 
@@ -120,3 +132,4 @@ class AgentReport(BaseModel):
     resources: dict[str, Any] = Field(default_factory=dict)
     version: str = Field(default="", max_length=40)
     attempts: list[HeldAttempt] = Field(default_factory=list)
+    problems: list[AgentProblem] = Field(default_factory=list, max_length=50)

@@ -16,15 +16,14 @@ from app.clients.storage import Storage
 from app.config import Settings
 from app.core.classify import translate
 from app.core.errors import PlatformError, UnexpectedError
-from app.core.logging import get_logger
 from app.core.metrics import track_error
+from app.core.monitoring import report
 from app.datasets.intake import Examined, examine
 from app.datasets.unpack import Limits
 from app.db.models import Dataset
 from app.db.session import Database
 from app.services.views import stored_error
 
-logger = get_logger(__name__)
 AT_ONCE = 2
 """Checks at the same time, so that a small set need not wait for a large one; each has a scratch copy of its set."""
 FIELDS = ("task", "format", "classes", "files", "bytes", "digest", "problems", "errors", "warnings", "excludable")
@@ -75,9 +74,9 @@ class DatasetChecks:
         def done(ended: asyncio.Task[None]) -> None:
             if self._tasks.get(dataset_id) is ended:
                 del self._tasks[dataset_id]
-            if not ended.cancelled() and ended.exception() is not None:
+            if not ended.cancelled() and (error := ended.exception()) is not None:
                 # The verdict could not be recorded; the data set is still `checking` and taken up at the next start.
-                logger.error("check not recorded", dataset_id=dataset_id, exc_info=ended.exception())
+                report(error, "datasets", "check not recorded", dataset_id=dataset_id)
 
         task.add_done_callback(done)
 
@@ -104,7 +103,7 @@ class DatasetChecks:
                 found, error = None, UnexpectedError(bug)
             if error is not None:
                 track_error(error, "datasets")
-                logger.warning("data set refused", dataset_id=dataset_id, code=error.code, error=error.message)
+                report(error, "datasets", "data set refused", level="warning", dataset_id=dataset_id)
             await self._record(dataset_id, found, error)
 
     async def _examine(self, row: Dataset) -> Examined:

@@ -16,6 +16,7 @@ from app.db.session import Database, utcnow
 from app.db.states import ATTEMPT_FINAL, ATTEMPT_STATES, JOB_FINAL, JOB_STATES, transition
 from app.schemas.wire import AgentReport, Progress, TrainingUpdate
 from app.services.evidence import keep_log
+from app.services.failure_reports import report_agent
 from app.services.safe_batch import remember_batch
 from app.services.verdicts import cancel_attempt, end_attempt, fail_attempt
 from app.services.views import stamp
@@ -151,6 +152,8 @@ class UpdateService:
     async def register_agent(self, agent_id: str, report: AgentReport) -> dict[str, Any]:
         """Notes that an agent lives, what it offers and which attempts it holds; answers which of those it must let go."""
         now = self.clock()
+        for problem in report.problems:
+            report_agent(agent_id, problem)
 
         async def tx(session: AsyncSession) -> list[dict[str, Any]]:
             agent = await session.get(Agent, agent_id)

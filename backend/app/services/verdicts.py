@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import PlatformError
 from app.core.logging import get_logger
 from app.core.metrics import training_job_failures
-from app.core.tracing import get_trace_id, trace_id_of
 from app.db.models import Attempt, Job, OperatorRule
 from app.db.repositories import jobs
 from app.db.states import ATTEMPT_ACTIVE, ATTEMPT_STATES, JOB_STATES, transition
@@ -23,6 +22,7 @@ from app.diagnosis.operator_rules import RuleHit, matches, ruled
 from app.diagnosis.recovery import Decision, Failure, decide
 from app.schemas.wire import Result
 from app.services.evidence import row_form
+from app.services.failure_reports import report_attempt, report_job, trace_of
 from app.services.views import shown_error, stamp, stored_error
 
 logger = get_logger(__name__)
@@ -53,8 +53,8 @@ async def cancel_job(session: AsyncSession, job: Job, at: datetime) -> None:
     _close(session, job, "cancelled", at, {})
 
 
-async def fail_job(session: AsyncSession, job: Job, error: PlatformError, at: datetime) -> None:
-    """Ends a job as failed with `error`: stored, counted, logged once, told to watchers."""
+async def fail_job(session: AsyncSession, job: Job, error: PlatformError, at: datetime, *, reported: bool = False) -> None:
+    """Ends a job as failed with `error`: stored, counted, told to watchers, reported (unless its attempt was)."""
     await _drop_open_attempt(session, job, at)
     stored = stored_error(error, at, trace_of(job))
     job.error, job.code = stored, error.code
@@ -62,7 +62,8 @@ async def fail_job(session: AsyncSession, job: Job, error: PlatformError, at: da
     jobs.append_event(session, job, "error", at, {"fatal": True, "error": shown})
     _close(session, job, "failed", at, {"code": error.code})
     training_job_failures.labels(error_code=error.code, framework=job.framework).inc()
-    logger.warning("job failed", job_id=job.id, attempt=job.attempt, code=error.code, causer=error.causer)
+    if not reported:
+        report_job(session, job, error)
 
 
 def end_attempt(session: AsyncSession, job: Job, attempt: Attempt, result: Result | None, at: datetime) -> None:
@@ -124,8 +125,10 @@ async def fail_attempt(
     attempt.error = stored_error(error, at, trace_of(job))
     if job.status == "cancelling":
         await cancel_job(session, job, at)
-    elif decision.action == "fail":
-        await fail_job(session, job, error, at)
+        return
+    report_attempt(session, job, attempt, error, diagnosis, decision, evidence)
+    if decision.action == "fail":
+        await fail_job(session, job, error, at, reported=True)
     else:
         _try_again(session, job, attempt, decision, at)
 
@@ -164,12 +167,6 @@ def _try_again(session: AsyncSession, job: Job, attempt: Attempt, decision: Deci
     job.updated_at = at
     body = {"status": "waiting", "retry_at": stamp(job.retry_at), "reason": decision.reason}
     jobs.append_event(session, job, "state", at, body)
-    logger.info("attempt failed, will be tried again", job_id=job.id, attempt=attempt.number, reason=decision.reason)
-
-
-def trace_of(job: Job) -> str:
-    """The trace id of the request that made a job: its errors carry it, whoever is the first to tell of them."""
-    return trace_id_of((job.traceparent or "").encode()) or get_trace_id()
 
 
 def phase_of(job: Job, evidence: dict[str, Any]) -> str | None:

@@ -10,15 +10,12 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from app.core.errors import PlatformError, UnexpectedError
-from app.core.logging import get_logger
 from app.core.metrics import track_error
 from app.core.monitoring import report
 from app.db.repositories import jobs
 from app.workflows.dispatch import Dispatcher
 from app.workflows.lifecycle import allot, is_due, is_lost, knows
 from app.workflows.steps import Steps, standing
-
-logger = get_logger(__name__)
 
 
 class LocalDriver:

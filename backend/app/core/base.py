@@ -5,6 +5,7 @@ import pickle
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from app.core.error_messages import REGISTRY, ErrorRow, fill_texts
@@ -35,6 +36,8 @@ _TYPES = {kind.value: kind for kind in ErrorType}
 _SEVERITIES = {severity.value: severity for severity in ErrorSeverity}
 
 
+_CLASSES: dict[str, type["PlatformError"]] = {}
+"""The class that stands for a code, where it has one of its own."""
 _TEXTS = frozenset({"message", "user_message", "suggested_action"})
 
 
@@ -91,12 +94,10 @@ class PlatformError(Exception):
     codes: ClassVar[tuple[str, ...]] = ()
     """Codes whose errors `from_code` makes of this class."""
 
-    _classes: ClassVar[dict[str, type["PlatformError"]]] = {}
-
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for code in cls.__dict__.get("codes", ()):
-            PlatformError._classes[code] = cls
+            _CLASSES[code] = cls
 
     def __init__(
         self,
@@ -140,22 +141,21 @@ class PlatformError(Exception):
 
         Total: a code that the registry does not know becomes UNKNOWN_FAILURE and is kept in ``context["claimed_code"]``.
         """
-        context = {str(key): value for key, value in (details or {}).items()}
-        row = REGISTRY.get(code) if isinstance(code, str) else None
-        if row is None:
+        context = _with_text_keys(details) if details else {}
+        if not isinstance(code, str) or code not in REGISTRY:
             context["claimed_code"] = code
-            row = REGISTRY["UNKNOWN_FAILURE"]
-        kind = PlatformError._classes.get(row.code, PlatformError)
+            code = "UNKNOWN_FAILURE"
+        kind, error_type, severity = _kind_of(code)
         # The classes' own constructors take other arguments; they only fill in what the registry knows here.
         error = kind.__new__(kind)
         error.__dict__ = {
-            "error_type": _TYPES[row.type],
-            "severity": _SEVERITIES[row.severity],
+            "error_type": error_type,
+            "severity": severity,
             "context": context,
             "original_exception": cause,
-            "code": row.code,
-            "errors": tuple(errors),
-            "fixes": tuple(fixes),
+            "code": code,
+            "errors": tuple(errors) if errors else (),
+            "fixes": tuple(fixes) if fixes else (),
         }
         if cause is not None:
             error.__cause__ = cause
@@ -247,6 +247,23 @@ class PlatformError(Exception):
         twin = type(self).__new__(type(self))
         twin.__setstate__({**self.__dict__, "args": self.args, "__cause__": self.__cause__})
         return twin
+
+
+def _with_text_keys(details: Mapping[Any, Any]) -> dict[str, Any]:
+    """A copy of `details` whose keys are text."""
+    try:
+        # The quickest question whether all keys are text: nearly always they are.
+        "".join(details)
+    except TypeError:
+        return {str(key): value for key, value in details.items()}
+    return dict(details)
+
+
+@cache
+def _kind_of(code: str) -> tuple[type[PlatformError], ErrorType, ErrorSeverity]:
+    """Class, type and severity of the errors of a registry code."""
+    row = REGISTRY[code]
+    return _CLASSES.get(code, PlatformError), _TYPES[row.type], _SEVERITIES[row.severity]
 
 
 def _portable(value: Any) -> Any:

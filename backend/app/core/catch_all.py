@@ -93,7 +93,7 @@ class CatchAll:
             return send(message)
 
         try:
-            await self.app(scope, self._limited(scope, receive), watched)
+            await self.app(scope, receive if self.max_body_bytes is None else self._limited(scope, receive), watched)
         except ClientDisconnect:
             logger.info("client left before its request was whole", path=scope["path"])
         except Exception as error:

@@ -48,6 +48,7 @@ class ErrorRow:
     wait_helps: bool = False
     fixes: tuple[str, ...] = ()
     runbook: str | None = None
+    doc_url: str = ""
 
     @property
     def retryable(self) -> bool:
@@ -56,13 +57,16 @@ class ErrorRow:
 
     def to_dict(self) -> dict[str, Any]:
         """The row as the API lists it."""
-        return {**asdict(self), "retryable": self.retryable, "doc_url": f"/errors/{self.code}"}
+        return {**asdict(self), "retryable": self.retryable}
 
 
 def _load() -> dict[str, ErrorRow]:
     text = (Path(__file__).parent / "codes.toml").read_text(encoding="utf-8")
     rows = tomllib.loads(text)
-    return {code: ErrorRow(code=code, **{key: _frozen(value) for key, value in row.items()}) for code, row in rows.items()}
+    return {
+        code: ErrorRow(code=code, doc_url=f"/errors/{code}", **{key: _frozen(value) for key, value in row.items()})
+        for code, row in rows.items()
+    }
 
 
 def _frozen(value: Any) -> Any:

@@ -76,7 +76,7 @@ def public(
 ) -> dict[str, Any]:
     """The error as anybody may see it. Total; only declared parameters, freed of secrets and internals."""
     trace_id = trace_id or get_trace_id()
-    row = error.row
+    row = REGISTRY[error.code]
     params, plain = plain_params(row.params, error.context)
     retry_after = wait_seconds(error) if "retry_after" in error.context else None
     if "retry_after" in params:
@@ -98,7 +98,7 @@ def public(
         "params": params,
         "errors": [_field(item) for item in error.errors] if error.errors else [],
         "fixes": _fixes(error) if error.fixes else [],
-        "doc_url": f"/errors/{row.code}",
+        "doc_url": row.doc_url,
         "attempts_url": attempts_url,
     }
 
@@ -228,10 +228,6 @@ class WayOut:
         track_answer(error, component, status, endpoint, method, perf_counter() - began)
         if status >= 500:
             report(error, component, "request failed", place=f"{method} {endpoint}", path=scope["path"])
-        if self.observers:
-            self._tell(Answered(body, status, method, endpoint or "unmatched"))
-
-    def _tell(self, answered: Answered) -> None:
         for observer in self.observers:
             with contained("error observer"):
                 observer(Answered(body, status, method, endpoint or "unmatched"))

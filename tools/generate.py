@@ -36,6 +36,8 @@ def typescript() -> str:
             "title": row.title,
             "retryable": row.retryable,
             "http": row.http,
+            "message": row.message,
+            "action": row.action,
         }
         lines += [f"    {name}: {json.dumps(value, ensure_ascii=False)}," for name, value in shown.items()]
         lines.append("  },")

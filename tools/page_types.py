@@ -23,6 +23,7 @@ NAMES = {
     "Progress": "JobProgress",
     "Rule": "RuleView",
     "SystemStatus": "Status",
+    "Upload": "UploadView",
     "Validation": "ValidationAnswer",
     "Weights": "WeightsView",
 }

@@ -17,9 +17,12 @@ export function makeQueryClient(): QueryClient {
     defaultOptions: {
       queries: {
         staleTime: 2000,
-        // Requests that fail while old data is on the screen are repeated by the interval; the others a little sooner.
+        // Whether and when is the platform's to say; requests that are repeated anyway do not wait in between.
         retry: (count, error) => error instanceof ApiError && error.retryable && count < MOST_RETRIES,
-        retryDelay: (count) => Math.min(500 * 2 ** count, 4000) * (0.5 + Math.random() / 2),
+        retryDelay: (count, error) => {
+          const asked = error instanceof ApiError ? (error.retryAfter ?? 0) * 1000 : 0;
+          return Math.max(asked, Math.min(500 * 2 ** count, 4000) * (0.5 + Math.random() / 2));
+        },
         // The browser's idea of being online says nothing about a platform on this very machine.
         networkMode: "always",
       },

@@ -15,6 +15,10 @@ export interface JobSearch {
   status?: string[];
   code?: string;
   dataset?: string;
+  /** Only failed jobs that were not tried again. */
+  unresolved?: boolean;
+  /** Failures by reason above the list. */
+  group?: boolean;
 }
 
 const jobs = createRoute({
@@ -27,6 +31,8 @@ const jobs = createRoute({
       status: status.length ? status : undefined,
       code: text(search.code),
       dataset: text(search.dataset),
+      unresolved: search.unresolved === true || undefined,
+      group: search.group === true || undefined,
     };
   },
   component: lazyRouteComponent(() => import("./pages/JobsPage"), "JobsPage"),

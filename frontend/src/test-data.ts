@@ -72,6 +72,7 @@ export function job(some: Partial<Job> = {}): Job {
     retry_of: null,
     retried_as: null,
     retried_status: null,
+    created_by: null,
     last_seq: 5,
     ...some,
   };

@@ -31,9 +31,6 @@ const grades: Record<string, { icon: LucideIcon; word: string; tone: string }> =
 };
 const unknownGrade = { icon: AlertTriangle, word: "Problem", tone: "border-warn bg-warn-ground text-warn" };
 
-/** Whether asking again can help: by what the backend says, whatever the type of the error is. */
-export const canRetry = (error: ApiError) => error.retryable || error.status >= 500 || error.status === 0;
-
 export function ErrorAlert({
   error,
   onRetry,
@@ -95,7 +92,7 @@ export function ErrorAlert({
                   Review: {fix.label}
                 </Button>
               ))}
-            {onRetry && canRetry(error) && <RetryButton error={error} onRetry={onRetry} busy={busy} />}
+            {onRetry && error.retryable && <RetryButton error={error} onRetry={onRetry} busy={busy} />}
           </div>
           <Reference error={error} />
         </div>

@@ -1,9 +1,6 @@
-// Where failures are shown that are not a job's own: a whole page, a card, a crash of the page itself.
+// Where failed requests are shown that nothing can stand in for: a whole page, a card.
 
 import { Link, useRouter } from "@tanstack/react-router";
-import { type ReactNode, useRef } from "react";
-import { ErrorBoundary, type FallbackProps } from "react-error-boundary";
-import { toast } from "sonner";
 import { presentation, situationOf } from "../lib/presentation";
 import { ApiError } from "../services/api";
 import { ErrorAlert } from "./ErrorAlert";
@@ -15,9 +12,17 @@ export function PageError({ error, onRetry }: { error: Error; onRetry?: () => vo
   if (!(error instanceof ApiError)) throw error;
   const shown = presentation(situationOf(error, "load"));
   if (shown.place === "dialog") return <p className="p-4 text-soft">Log in to see this page.</p>;
+  const denied = error.code === "INSUFFICIENT_PERMISSIONS";
   return (
     <div className="mx-auto mt-6 max-w-2xl">
-      <ErrorAlert error={error} onRetry={onRetry} announce={shown.announce} listFields />
+      <ErrorAlert error={error} onRetry={onRetry} announce={shown.announce} listFields>
+        {denied && (
+          <p className="mt-1 text-ink">
+            Whoever runs the platform can let you in: they need the address of this page and the trace id
+            below.
+          </p>
+        )}
+      </ErrorAlert>
       <div className="mt-3 flex gap-2">
         <Button onClick={() => router.history.back()}>Go back</Button>
         <Link to="/" className={buttonClass()}>
@@ -36,66 +41,5 @@ export function CardError({ error, onRetry }: { error: Error; onRetry: () => voi
     <div className="p-3">
       <ErrorAlert error={error} onRetry={onRetry} announce={announce} />
     </div>
-  );
-}
-
-function report(error: Error): string {
-  const where = `${location.pathname}${location.search}`;
-  return [
-    `## The page crashed`,
-    "",
-    `- page: ${where}`,
-    `- at: ${new Date().toISOString()}`,
-    `- browser: ${navigator.userAgent}`,
-    "",
-    "```",
-    error.stack ?? String(error),
-    "```",
-  ].join("\n");
-}
-
-function Crash({ error, resetErrorBoundary }: FallbackProps) {
-  const failure = error instanceof Error ? error : new Error(String(error));
-  const focused = useRef(false);
-  const focus = (heading: HTMLHeadingElement | null) => {
-    if (heading && !focused.current) {
-      focused.current = true;
-      heading.focus();
-    }
-  };
-  return (
-    <div className="mx-auto mt-8 max-w-2xl rounded-lg border border-l-4 border-bad bg-panel p-5">
-      <h1 ref={focus} tabIndex={-1} className="text-lg font-semibold">
-        This part of the page has crashed
-      </h1>
-      <p className="mt-1">
-        Trainings are not affected: they run outside of the page. Load it again; if it crashes again, send the
-        report.
-      </p>
-      <pre className="mt-3 max-h-40 overflow-auto rounded bg-hover p-2 font-mono text-[13px]">
-        {failure.message}
-      </pre>
-      <div className="mt-4 flex flex-wrap gap-2">
-        <Button look="primary" onClick={() => location.reload()}>
-          Load the page again
-        </Button>
-        <Button onClick={resetErrorBoundary}>Try to go on</Button>
-        <Button
-          onClick={() =>
-            navigator.clipboard.writeText(report(failure)).then(() => toast.success("Report copied"))
-          }
-        >
-          Copy report
-        </Button>
-      </div>
-    </div>
-  );
-}
-
-export function Boundary({ children, resetKey }: { children: ReactNode; resetKey?: string }) {
-  return (
-    <ErrorBoundary FallbackComponent={Crash} resetKeys={[resetKey]}>
-      {children}
-    </ErrorBoundary>
   );
 }

@@ -3,13 +3,13 @@ import type { Job } from "../generated/api";
 import { duration, figure, shortName } from "../lib/format";
 import { phase, primary, share, title } from "../lib/job";
 import { Code } from "./Code";
-import { Silence, StatusBadge } from "./Status";
-import { Ago, Progress } from "./ui";
+import { Silence, StatusBadge, statusWord } from "./Status";
+import { Ago, linkClass, Progress } from "./ui";
 
 /** One job of the list: its state, what it is, and in a line how it stands or why it failed. */
 export function JobRow({ job, onCode }: { job: Job; onCode: (code: string) => void }) {
   return (
-    <li className="relative grid grid-cols-[1fr_auto] gap-x-4 gap-y-1 px-4 py-2.5 hover:bg-hover md:grid-cols-[8.5rem_minmax(0,1.1fr)_minmax(0,1.4fr)_6.5rem] md:items-center">
+    <div className="relative grid min-h-14 grid-cols-[1fr_auto] gap-x-4 gap-y-1 px-4 py-2 focus-within:bg-hover hover:bg-hover md:grid-cols-[8.5rem_minmax(0,1fr)_minmax(0,1.5fr)_6.5rem] md:items-center">
       <div className="order-2 justify-self-end md:order-none md:justify-self-start">
         <StatusBadge status={job.status} />
       </div>
@@ -23,19 +23,17 @@ export function JobRow({ job, onCode }: { job: Job; onCode: (code: string) => vo
           <span className="mr-1.5 font-mono text-[13px] text-soft">{job.job_id}</span>
           <span className="break-words">{title(job)}</span>
         </Link>
-        {job.name && (
-          <p className="truncate text-[13px] text-soft">
-            {job.model} on {job.dataset_id}
-          </p>
-        )}
+        <p className="truncate text-[13px] text-soft">
+          {job.name ? `${job.model} on ${job.dataset_id}` : `${job.framework}, ${job.config.epochs} epochs`}
+        </p>
       </div>
       <div className="order-3 col-span-2 min-w-0 md:order-none md:col-span-1">
         <Standing job={job} onCode={onCode} />
       </div>
       <div className="order-4 text-[13px] text-soft md:order-none md:text-right">
-        <Ago at={job.created_at} />
+        <Ago at={job.finished_at ?? job.created_at} />
       </div>
-    </li>
+    </div>
   );
 }
 
@@ -68,7 +66,16 @@ function Standing({ job, onCode }: { job: Job; onCode: (code: string) => void })
         <span className="min-w-0 flex-1 basis-40 truncate text-[13px]" title={job.error.message}>
           <Code text={job.error.message} />
         </span>
-        {job.retried_as && <span className="text-[13px] text-soft">retried as {job.retried_as}</span>}
+        {job.retried_as && (
+          <Link
+            to="/jobs/$jobId"
+            params={{ jobId: job.retried_as }}
+            className={`${linkClass} relative z-1 text-[13px]`}
+          >
+            retried as {job.retried_as}
+            {job.retried_status && `, ${statusWord(job.retried_status).toLowerCase()}`}
+          </Link>
+        )}
       </div>
     );
   }

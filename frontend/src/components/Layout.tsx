@@ -5,8 +5,8 @@ import { Toaster } from "sonner";
 import { useHotkeys } from "../hooks/useHotkeys";
 import { useNotices } from "../hooks/useNotices";
 import { nextTheme, useDark, useTheme } from "../lib/theme";
+import { Boundary } from "./Crash";
 import { Dialog } from "./Dialog";
-import { Boundary } from "./Failures";
 import { SessionDialog } from "./Login";
 import { Button, buttonClass, Loading } from "./ui";
 

@@ -1,76 +1,11 @@
 // The small parts that every page is made of.
 
-import type { ComponentProps, ReactNode } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 import { useNow } from "../hooks/useNow";
 import { ago } from "../lib/format";
 
-const cls = (...names: (string | false | undefined)[]) => names.filter(Boolean).join(" ");
-
-type Look = "primary" | "secondary" | "ghost" | "danger";
-const looks: Record<Look, string> = {
-  primary: "bg-accent text-on-accent hover:opacity-90 border-transparent",
-  secondary: "bg-panel text-ink border-line hover:bg-hover",
-  ghost: "text-soft border-transparent hover:bg-hover hover:text-ink",
-  danger: "bg-panel text-bad border-line hover:bg-bad-ground",
-};
-
-export function buttonClass(look: Look = "secondary", small = false) {
-  return cls(
-    "inline-flex items-center justify-center gap-1.5 rounded-md border font-medium whitespace-nowrap no-underline",
-    "disabled:opacity-60 disabled:cursor-not-allowed",
-    small ? "min-h-7 px-2 text-[13px]" : "min-h-9 px-3",
-    looks[look],
-  );
-}
-
-interface ButtonProps extends ComponentProps<"button"> {
-  look?: Look;
-  small?: boolean;
-  busy?: boolean;
-}
-
-export function Button({ look, small, busy, className, children, disabled, ...rest }: ButtonProps) {
-  return (
-    <button
-      type="button"
-      {...rest}
-      className={cls(buttonClass(look, small), className)}
-      disabled={disabled || busy}
-      aria-busy={busy || undefined}
-    >
-      {children}
-    </button>
-  );
-}
-
-interface CardProps {
-  title?: ReactNode;
-  actions?: ReactNode;
-  children: ReactNode;
-  className?: string;
-  id?: string;
-  flush?: boolean;
-}
-
-export function Card({ title, actions, children, className, id, flush }: CardProps) {
-  return (
-    <section
-      id={id}
-      aria-labelledby={title && id ? `${id}-title` : undefined}
-      className={cls("min-w-0 rounded-lg border border-line bg-panel", className)}
-    >
-      {title && (
-        <header className="flex flex-wrap items-center justify-between gap-x-3 gap-y-1 border-b border-line px-4 py-2.5">
-          <h2 id={id ? `${id}-title` : undefined} className="text-[15px] font-semibold">
-            {title}
-          </h2>
-          {actions && <div className="flex flex-wrap items-center gap-1.5">{actions}</div>}
-        </header>
-      )}
-      <div className={flush ? "" : "p-4"}>{children}</div>
-    </section>
-  );
-}
+export { Button, buttonClass } from "./Button";
+export { Card } from "./Card";
 
 export function PageHead({
   title,
@@ -113,11 +48,21 @@ export function Empty({
   );
 }
 
+/** A wait that is worth words that everybody can see. */
+const LONG_MS = 4000;
+
 /** A place that is being filled; after a while it says what it waits for. */
 export function Loading({ what, rows = 3 }: { what: string; rows?: number }) {
+  const [long, setLong] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setLong(true), LONG_MS);
+    return () => clearTimeout(timer);
+  }, []);
   return (
     <div role="status" className="flex flex-col gap-3 p-4">
-      <span className="sr-only">Loading {what}</span>
+      <span className={long ? "text-soft" : "sr-only"}>
+        {long ? `Still loading ${what}; the platform is slow to answer` : `Loading ${what}`}
+      </span>
       {Array.from({ length: rows }, (_, row) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: the rows are all alike
         <div key={row} className="skeleton h-8" />

@@ -43,6 +43,12 @@ export interface AgentView {
   frameworks: (FrameworkOffer)[];
   registered_at: string;
   last_seen_at: string;
+  /** Whether it is given trainings */
+  state: "ready" | "drained" | "excluded" | "silent";
+  drained_at?: string | null;
+  excluded_until?: string | null;
+  /** What failed on it more than elsewhere */
+  excluded_reason?: string | null;
 }
 
 /** All agents. */
@@ -414,6 +420,8 @@ export interface EffectiveConfig {
   val_fraction?: number | null;
   /** Uploaded weights to start from */
   weights_id?: string | null;
+  /** What a machine must have; null takes any with the framework */
+  needs?: Needs | null;
   task: string | null;
 }
 
@@ -774,6 +782,16 @@ export interface ModelView {
   params?: number | null;
 }
 
+/** What a machine must have for a training to be sent there. */
+export interface Needs {
+  /** Memory that one training may take there */
+  memory_bytes?: number | null;
+  /** Memory of its largest GPU */
+  gpu_memory_bytes?: number | null;
+  /** Labels that its agent was given */
+  labels?: Record<string, string>;
+}
+
 /** A failure; of an error answer with its status, method and route. */
 export interface Occurrence {
   status: number | null;
@@ -994,6 +1012,7 @@ export interface Resources {
   gpus?: (Gpu)[] | null;
   platform?: string | null;
   cgroup?: string | null;
+  labels?: Record<string, string> | null;
 }
 
 /** What a finished training reached. */
@@ -1214,6 +1233,8 @@ export interface TrainingConfig {
   val_fraction?: number | null;
   /** Uploaded weights to start from */
   weights_id?: string | null;
+  /** What a machine must have; null takes any with the framework */
+  needs?: Needs | null;
 }
 
 /** One update of an attempt. Without `attempt` and `seq`, as in the design document, it is about the one under way. */

@@ -9,6 +9,8 @@ export const errorCodes = {
     title: "GPU memory exhausted",
     retryable: false,
     http: null,
+    message: "Training failed due to insufficient GPU memory.",
+    action: "Try reducing batch size (currently {batch_size}) or use a smaller model.",
   },
   HOST_OOM: {
     type: "system_error",
@@ -18,6 +20,8 @@ export const errorCodes = {
     title: "Memory exhausted",
     retryable: false,
     http: null,
+    message: "Training ran out of the machine's memory.",
+    action: "Try a smaller batch size (currently {batch_size}), fewer loader workers or smaller images.",
   },
   SHM_EXHAUSTED: {
     type: "system_error",
@@ -27,6 +31,8 @@ export const errorCodes = {
     title: "Shared memory exhausted",
     retryable: false,
     http: null,
+    message: "The machine's shared memory (/dev/shm) was full while images were loaded.",
+    action: "Train with fewer loader workers, or ask the platform team for a larger /dev/shm.",
   },
   DISK_FULL: {
     type: "system_error",
@@ -36,6 +42,8 @@ export const errorCodes = {
     title: "Disk full",
     retryable: true,
     http: null,
+    message: "The training machine's disk was full.",
+    action: "Free space on this machine, train on another one, or shrink the data set.",
   },
   CUDA_UNAVAILABLE: {
     type: "permanent",
@@ -45,6 +53,8 @@ export const errorCodes = {
     title: "GPU not usable",
     retryable: true,
     http: null,
+    message: "The GPU asked for (device `{device}`) cannot be used on this machine.",
+    action: "Choose device `auto` or `cpu`, or ask the platform team to check the driver.",
   },
   CUDA_DEVICE_ASSERT: {
     type: "user_error",
@@ -54,6 +64,8 @@ export const errorCodes = {
     title: "Label or index out of range",
     retryable: false,
     http: null,
+    message: "A label or index was out of range on the GPU.",
+    action: "Check the class ids of the labels against the number of classes, then train again.",
   },
   CUDA_ERROR: {
     type: "system_error",
@@ -63,6 +75,8 @@ export const errorCodes = {
     title: "GPU error",
     retryable: true,
     http: null,
+    message: "The GPU reported an error while training.",
+    action: "Try again; if it repeats on one machine, the platform team should look at that GPU.",
   },
   GPU_HARDWARE_FAULT: {
     type: "system_error",
@@ -72,6 +86,8 @@ export const errorCodes = {
     title: "GPU hardware fault",
     retryable: true,
     http: null,
+    message: "The GPU of this machine is faulty.",
+    action: "Train on another machine; the platform team should take this one out of service.",
   },
   DISTRIBUTED_COMM_ERROR: {
     type: "transient",
@@ -81,6 +97,8 @@ export const errorCodes = {
     title: "Processes lost contact",
     retryable: true,
     http: null,
+    message: "The processes of this training lost contact with each other.",
+    action: "Try again; if it repeats, ask the platform team to check the network between the machines.",
   },
   TRAINING_DIVERGED: {
     type: "user_error",
@@ -90,6 +108,8 @@ export const errorCodes = {
     title: "Loss is not a number",
     retryable: false,
     http: null,
+    message: "The loss became infinite or not a number{at_epoch}.",
+    action: "Lower the learning rate (lr0, now {lr0}) or check the data for outliers, then train again.",
   },
   CHECKPOINT_INVALID: {
     type: "permanent",
@@ -99,6 +119,8 @@ export const errorCodes = {
     title: "Weights cannot be loaded",
     retryable: false,
     http: null,
+    message: "The weights or checkpoint `{entity}` cannot be loaded.",
+    action: "Start from other weights, or without any; the file may be damaged or of another model.",
   },
   DEPENDENCY_ERROR: {
     type: "permanent",
@@ -108,6 +130,8 @@ export const errorCodes = {
     title: "Software of the trainer is broken",
     retryable: false,
     http: null,
+    message: "A library that the trainer needs (`{entity}`) is missing or does not fit.",
+    action: "The platform team has to repair the trainer's environment; your configuration is fine.",
   },
   MODEL_DATA_MISMATCH: {
     type: "user_error",
@@ -117,6 +141,8 @@ export const errorCodes = {
     title: "Model and data do not fit",
     retryable: false,
     http: null,
+    message: "`{model}` is for {model_task}, the data set is for {dataset_task}.",
+    action: "Choose a model for the data set's task and number of classes.",
   },
   INVALID_MODEL: {
     type: "permanent",
@@ -126,6 +152,8 @@ export const errorCodes = {
     title: "Model not supported",
     retryable: false,
     http: 422,
+    message: "There is no model `{model}`.",
+    action: "Choose one of the listed models{for_example}.",
   },
   INVALID_CONFIG: {
     type: "permanent",
@@ -135,6 +163,8 @@ export const errorCodes = {
     title: "Training configuration invalid",
     retryable: false,
     http: 422,
+    message: "Training configuration has errors: {details}",
+    action: "Please review your configuration and correct the highlighted fields.",
   },
   DATASET_NOT_FOUND: {
     type: "permanent",
@@ -144,6 +174,8 @@ export const errorCodes = {
     title: "Data set not found",
     retryable: false,
     http: 404,
+    message: "The dataset you selected no longer exists.",
+    action: "Please select a different dataset or upload a new one.",
   },
   DATASET_INVALID_FORMAT: {
     type: "user_error",
@@ -153,6 +185,8 @@ export const errorCodes = {
     title: "Data set format invalid",
     retryable: false,
     http: 400,
+    message: "Dataset format is invalid: {details}",
+    action: "Please ensure your dataset follows the {format} format specification.",
   },
   DATASET_TOO_LARGE: {
     type: "user_error",
@@ -162,6 +196,8 @@ export const errorCodes = {
     title: "Data set too large",
     retryable: false,
     http: 413,
+    message: "Dataset size ({size_gb}GB) exceeds your limit of {limit_gb}GB.",
+    action: "Delete unused datasets or upgrade your plan for more storage.",
   },
   DATASET_BROKEN: {
     type: "permanent",
@@ -171,6 +207,8 @@ export const errorCodes = {
     title: "Data set damaged",
     retryable: false,
     http: 422,
+    message: "The data set has damaged files: {details}",
+    action: "Replace the damaged files and upload again, or train without them.",
   },
   DOWNLOAD_FAILED: {
     type: "transient",
@@ -180,6 +218,8 @@ export const errorCodes = {
     title: "Download failed",
     retryable: true,
     http: null,
+    message: "`{entity}` could not be downloaded.",
+    action: "Try again, or upload the file to the platform if the address is not reachable from here.",
   },
   FILE_PERMISSION_DENIED: {
     type: "permanent",
@@ -189,6 +229,8 @@ export const errorCodes = {
     title: "File access denied",
     retryable: true,
     http: null,
+    message: "The trainer may not read or write `{entity}`.",
+    action: "The platform team has to correct the rights on the training machine.",
   },
   TRAINER_CRASHED: {
     type: "system_error",
@@ -198,6 +240,8 @@ export const errorCodes = {
     title: "Training process crashed",
     retryable: true,
     http: null,
+    message: "The training process crashed{by_signal}.",
+    action: "Try again; if it crashes again, open the log and send the support bundle.",
   },
   TRAINER_UNREACHABLE: {
     type: "transient",
@@ -207,6 +251,8 @@ export const errorCodes = {
     title: "Trainer not reachable",
     retryable: true,
     http: 503,
+    message: "Unable to start training at this time.",
+    action: "Our system is temporarily busy. Please try again in a few minutes.",
   },
   TRAINER_LOST: {
     type: "transient",
@@ -216,6 +262,8 @@ export const errorCodes = {
     title: "Training machine lost",
     retryable: true,
     http: null,
+    message: "The training machine stopped answering.",
+    action: "Try again from the last checkpoint; the platform team should look at the machine.",
   },
   TRAINING_HUNG: {
     type: "transient",
@@ -225,6 +273,8 @@ export const errorCodes = {
     title: "Training stuck",
     retryable: true,
     http: null,
+    message: "The training stopped making progress{at_epoch}.",
+    action: "Try again from the last checkpoint; the stack of the stuck process is in the evidence.",
   },
   JOB_PREEMPTED: {
     type: "transient",
@@ -234,6 +284,8 @@ export const errorCodes = {
     title: "Machine was taken away",
     retryable: true,
     http: null,
+    message: "The training machine was shut down or taken away.",
+    action: "Try again: it goes on from the last checkpoint.",
   },
   TRAINER_KILLED: {
     type: "system_error",
@@ -243,6 +295,8 @@ export const errorCodes = {
     title: "Training process killed",
     retryable: true,
     http: null,
+    message: "The training process was killed from outside; nothing tells by whom or why.",
+    action: "Try again; if it repeats, ask the platform team to look at the machine's memory.",
   },
   TRAINING_TIMEOUT: {
     type: "permanent",
@@ -252,6 +306,8 @@ export const errorCodes = {
     title: "Time limit reached",
     retryable: false,
     http: null,
+    message: "The training ran longer than its limit{of_limit}.",
+    action: "Raise the time limit (max_duration_s) or train fewer epochs.",
   },
   TRAINING_CANCELLED: {
     type: "user_error",
@@ -261,6 +317,8 @@ export const errorCodes = {
     title: "Cancelled",
     retryable: false,
     http: null,
+    message: "The training was cancelled.",
+    action: "Start it again when you want to.",
   },
   WORKER_STARTUP_ERROR: {
     type: "permanent",
@@ -270,6 +328,8 @@ export const errorCodes = {
     title: "Loader workers cannot start",
     retryable: false,
     http: null,
+    message: "The processes that load images could not start.",
+    action: "Train with workers = 0, or guard the start of the training code.",
   },
   TRAINING_CODE_ERROR: {
     type: "permanent",
@@ -279,6 +339,8 @@ export const errorCodes = {
     title: "Error in the training code",
     retryable: false,
     http: null,
+    message: "The training code failed: {details}",
+    action: "Open the log at the marked line; the last call of your own code is the place to look.",
   },
   INSUFFICIENT_PERMISSIONS: {
     type: "permanent",
@@ -288,6 +350,8 @@ export const errorCodes = {
     title: "Permission missing",
     retryable: false,
     http: 403,
+    message: "You don't have permission to {action}.",
+    action: "Contact your project owner to request access.",
   },
   QUOTA_EXCEEDED: {
     type: "user_error",
@@ -297,6 +361,8 @@ export const errorCodes = {
     title: "Quota reached",
     retryable: false,
     http: 429,
+    message: "You've reached your limit of {limit} {resource}.",
+    action: "Delete unused {resource} or upgrade to increase your limit.",
   },
   RATE_LIMITED: {
     type: "user_error",
@@ -306,6 +372,8 @@ export const errorCodes = {
     title: "Too many requests",
     retryable: true,
     http: 429,
+    message: "Too many requests in a short time.",
+    action: "Wait {retry_after} seconds, then go on.",
   },
   INVALID_TOKEN: {
     type: "permanent",
@@ -315,6 +383,8 @@ export const errorCodes = {
     title: "Not logged in",
     retryable: false,
     http: 401,
+    message: "Your token is missing, wrong or expired.",
+    action: "Open the link that `vtp up` printed, or send a valid token.",
   },
   VALIDATION_FAILED: {
     type: "user_error",
@@ -324,6 +394,8 @@ export const errorCodes = {
     title: "Request invalid",
     retryable: false,
     http: 400,
+    message: "The request has invalid fields{first}.",
+    action: "Correct the fields named below and send it again.",
   },
   NOT_FOUND: {
     type: "permanent",
@@ -333,6 +405,8 @@ export const errorCodes = {
     title: "Not found",
     retryable: false,
     http: 404,
+    message: "There is no {resource_type} `{resource_id}`.",
+    action: "Check the {resource_type} and try again.",
   },
   CONFLICT: {
     type: "permanent",
@@ -342,6 +416,8 @@ export const errorCodes = {
     title: "Not possible in this state",
     retryable: false,
     http: 409,
+    message: "This is not possible in the present state ({state}).",
+    action: "Look at the present state, then decide again.",
   },
   PAYLOAD_TOO_LARGE: {
     type: "user_error",
@@ -351,6 +427,8 @@ export const errorCodes = {
     title: "Too large",
     retryable: false,
     http: 413,
+    message: "The upload is larger than allowed.",
+    action: "Send at most {limit_bytes} bytes.",
   },
   SERVICE_UNAVAILABLE: {
     type: "transient",
@@ -360,6 +438,8 @@ export const errorCodes = {
     title: "Service not available",
     retryable: true,
     http: 503,
+    message: "{service} is not available now.",
+    action: "Try again in a moment.",
   },
   NETWORK_ERROR: {
     type: "transient",
@@ -369,6 +449,8 @@ export const errorCodes = {
     title: "Connection failed",
     retryable: true,
     http: 503,
+    message: "The connection to {service} failed.",
+    action: "Try again in a moment.",
   },
   OPERATION_TIMEOUT: {
     type: "transient",
@@ -378,6 +460,8 @@ export const errorCodes = {
     title: "Took too long",
     retryable: true,
     http: 504,
+    message: "The operation took too long and was stopped.",
+    action: "Please try again.",
   },
   DATABASE_ERROR: {
     type: "system_error",
@@ -387,6 +471,8 @@ export const errorCodes = {
     title: "Database failed",
     retryable: true,
     http: 500,
+    message: "The database could not complete this.",
+    action: "Please try again; our team has been notified.",
   },
   STORAGE_ERROR: {
     type: "system_error",
@@ -396,6 +482,8 @@ export const errorCodes = {
     title: "Storage failed",
     retryable: true,
     http: 500,
+    message: "Files could not be read or stored.",
+    action: "Please try again; our team has been notified.",
   },
   MLFLOW_UNAVAILABLE: {
     type: "transient",
@@ -405,6 +493,8 @@ export const errorCodes = {
     title: "Tracking not available",
     retryable: true,
     http: null,
+    message: "The tracking server (MLflow) cannot be reached.",
+    action: "Curves and results here are complete without it; let trainings go on when tracking fails.",
   },
   TEMPORAL_ERROR: {
     type: "system_error",
@@ -414,6 +504,8 @@ export const errorCodes = {
     title: "Workflow engine failed",
     retryable: true,
     http: 503,
+    message: "The workflow engine could not complete this.",
+    action: "Please try again in a few minutes; our team has been notified.",
   },
   LLM_UNAVAILABLE: {
     type: "transient",
@@ -423,6 +515,8 @@ export const errorCodes = {
     title: "Explanation not available",
     retryable: true,
     http: null,
+    message: "A longer explanation is not available now.",
+    action: "The text here and the code's page stand without it.",
   },
   SYSTEM_ERROR: {
     type: "system_error",
@@ -432,6 +526,8 @@ export const errorCodes = {
     title: "Unexpected error",
     retryable: false,
     http: 500,
+    message: "An unexpected error occurred (ID: {trace_id}).",
+    action: "Our team has been notified. Please try again or contact support with this error ID.",
   },
   UNKNOWN_FAILURE: {
     type: "system_error",
@@ -441,6 +537,8 @@ export const errorCodes = {
     title: "Cause unknown",
     retryable: false,
     http: null,
+    message: "The training failed and nothing tells why{claimed}.",
+    action: "Open the log; send the support bundle if it tells you nothing either.",
   },
 } as const;
 

@@ -6,6 +6,7 @@ import { useEffect, useRef } from "react";
 import { toast } from "sonner";
 import type { Job } from "../generated/api";
 import { isFinal, title } from "../lib/job";
+import { toastStays } from "../lib/presentation";
 import { api } from "../services/api";
 
 const EVERY = 4000;
@@ -42,7 +43,8 @@ export function useNotices() {
         toast.error(`${name} failed`, {
           action,
           description: job.error?.message,
-          duration: Number.POSITIVE_INFINITY,
+          id: job.error?.trace_id || job.job_id,
+          duration: toastStays("job-failed-elsewhere"),
         });
     }
     open.current = new Set(newest.data.filter((job) => !isFinal(job)).map((job) => job.job_id));

@@ -44,7 +44,7 @@ const PHASES: Record<string, string> = {
 
 export function phase(job: Job): string {
   if (job.status === "queued")
-    return job.progress?.waiting_for ? `Waits for ${job.progress.waiting_for}` : "Waits for a free agent";
+    return job.progress?.waiting_for ? `Waits: ${job.progress.waiting_for}` : "Waits for a free agent";
   if (job.status === "starting") return "Handing over to an agent";
   if (job.status === "cancelling") return "Stopping";
   if (job.status === "waiting") return "Waits for the next attempt";

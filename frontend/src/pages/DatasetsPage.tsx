@@ -1,7 +1,8 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useRef } from "react";
-import { Samples, Upload } from "../components/dataset/Upload";
+import { Samples } from "../components/dataset/Samples";
+import { Upload } from "../components/dataset/Upload";
 import { PageError } from "../components/Failures";
 import { RefetchBanner } from "../components/RefetchBanner";
 import { StatusBadge } from "../components/Status";

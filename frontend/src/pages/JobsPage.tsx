@@ -1,205 +1,117 @@
-import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { type KeyboardEvent, useEffect, useRef, useState } from "react";
+import { useCallback, useRef, useState } from "react";
 import { PageError } from "../components/Failures";
-import { JobRow } from "../components/JobRow";
+import { Filters } from "../components/jobs/Filters";
+import { JobRows } from "../components/jobs/JobRows";
+import { Reasons, titleOf } from "../components/jobs/Reasons";
+import { RetryMany } from "../components/jobs/RetryMany";
 import { RefetchBanner } from "../components/RefetchBanner";
-import { statusWord } from "../components/Status";
-import { Button, buttonClass, Card, Empty, inputClass, Loading, PageHead } from "../components/ui";
-import type { Job } from "../generated/api";
-import { errorCodes } from "../generated/errorCodes";
+import { Button, buttonClass, Card, Empty, Loading, linkClass, PageHead } from "../components/ui";
+import type { JobSummary } from "../generated/api";
 import { useHotkeys } from "../hooks/useHotkeys";
+import { useJobPages, useJobSummary } from "../hooks/useJobPages";
 import { useTitle } from "../hooks/useTitle";
-import { isFinal, STATUSES } from "../lib/job";
 import type { JobSearch } from "../router";
-import { api } from "../services/api";
-
-const LIVE = 2000;
-const QUIET = 10_000;
-const TYPING = 250;
-
-function useJobs(wanted: JobSearch) {
-  return useInfiniteQuery({
-    queryKey: ["jobs", wanted],
-    queryFn: ({ pageParam }) =>
-      api.jobs({
-        q: wanted.q,
-        status: wanted.status,
-        code: wanted.code,
-        dataset_id: wanted.dataset,
-        cursor: pageParam,
-      }),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
-    placeholderData: keepPreviousData,
-    refetchInterval: ({ state }) => {
-      const open = state.data?.pages.some((page) => page.items.some((job) => !isFinal(job)));
-      return open ? LIVE : QUIET;
-    },
-  });
-}
 
 export function JobsPage() {
   const search = useSearch({ from: "/" });
   const navigate = useNavigate({ from: "/" });
-  const list = useRef<HTMLUListElement>(null);
   const searchBox = useRef<HTMLInputElement>(null);
-  const jobs = useJobs(search);
+  const [[first, last], setView] = useState<[number, number]>([0, 0]);
+  const { group, ...wanted } = search;
+  const list = useJobPages(wanted, first, last);
+  const summary = useJobSummary(search);
   useTitle("Jobs");
-  const narrow = (change: JobSearch) => navigate({ search: (old) => ({ ...old, ...change }), replace: true });
-  const step = (by: number) => {
-    const links = [...(list.current?.querySelectorAll<HTMLAnchorElement>("a[data-row]") ?? [])];
-    const here = links.indexOf(document.activeElement as HTMLAnchorElement);
-    links[Math.max(0, Math.min(links.length - 1, here + by))]?.focus();
-  };
-  useHotkeys({ j: () => step(1), k: () => step(-1), "/": () => searchBox.current?.focus() });
+  const narrow = useCallback(
+    (change: JobSearch) => navigate({ search: (old) => ({ ...old, ...change }), replace: true }),
+    [navigate],
+  );
+  const onCode = useCallback((code: string) => narrow({ code }), [narrow]);
+  const onView = useCallback(
+    (from: number, to: number) => setView((old) => (old[0] === from && old[1] === to ? old : [from, to])),
+    [],
+  );
+  useHotkeys({ "/": () => searchBox.current?.focus() });
 
-  const found = jobs.data?.pages.flatMap((page) => page.items) ?? [];
-  const filtered = Boolean(search.q || search.status || search.code || search.dataset);
+  const filtered = Boolean(search.q || search.status || search.code || search.dataset || search.unresolved);
   return (
     <>
       <PageHead title="Jobs">
-        {jobs.data && <span className="text-soft">{count(jobs.data.pages[0]?.total ?? 0, filtered)}</span>}
+        {!list.empty && (
+          <span className="text-soft" role="status">
+            {count(list.total, filtered)}
+          </span>
+        )}
       </PageHead>
-      <Filters
-        key={search.q === undefined ? "none" : "some"}
-        search={search}
-        onChange={narrow}
-        box={searchBox}
-      />
-      {jobs.data && jobs.error && <RefetchBanner error={jobs.error} failedAt={jobs.errorUpdatedAt} />}
-      {jobs.error && !jobs.data && <PageError error={jobs.error} onRetry={() => jobs.refetch()} />}
-      {jobs.isLoading && <Loading what="jobs" rows={6} />}
-      {jobs.data && (
+      <Filters search={search} summary={summary.data} onChange={narrow} box={searchBox} />
+      {list.error && !list.empty && (
+        <RefetchBanner
+          error={list.error}
+          failedAt={list.failedAt}
+          dataAt={list.dataAt}
+          retryAt={list.retryAt}
+          onRetry={list.refetch}
+        />
+      )}
+      {group && summary.data && <Reasons summary={summary.data} search={search} onCode={onCode} />}
+      {search.code && !group && <Reason code={search.code} summary={summary.data} search={search} />}
+      {list.empty && list.error && <PageError error={list.error} onRetry={list.refetch} />}
+      {list.empty && !list.error && <Loading what="jobs" rows={6} />}
+      {!list.empty && (
         <Card flush>
-          {found.length ? (
-            <Rows jobs={found} list={list} onCode={(code) => narrow({ code })} />
+          {list.total > 0 ? (
+            <JobRows list={list} onCode={onCode} onView={onView} />
           ) : (
-            <Nothing filtered={filtered} onClear={() => navigate({ search: {} })} />
+            <Nothing search={search} filtered={filtered} onClear={() => navigate({ search: {} })} />
           )}
         </Card>
-      )}
-      {jobs.hasNextPage && (
-        <div className="mt-3 text-center">
-          <Button busy={jobs.isFetchingNextPage} onClick={() => jobs.fetchNextPage()}>
-            {jobs.isFetchingNextPage ? "Loading older jobs" : "Show older jobs"}
-          </Button>
-        </div>
       )}
     </>
   );
 }
 
 const count = (total: number, filtered: boolean) =>
-  `${total} ${filtered ? "found" : total === 1 ? "job" : "jobs"}`;
+  `${total.toLocaleString("en")} ${filtered ? "found" : total === 1 ? "job" : "jobs"}`;
 
-interface FiltersProps {
+interface ReasonProps {
+  code: string;
+  summary: JobSummary | undefined;
   search: JobSearch;
-  onChange: (change: JobSearch) => void;
-  box: React.RefObject<HTMLInputElement | null>;
 }
 
-function Filters({ search, onChange, box }: FiltersProps) {
-  const [words, setWords] = useState(search.q ?? "");
-  const change = useRef(onChange);
-  change.current = onChange;
-  const sent = useRef(search.q ?? "");
-  useEffect(() => {
-    if (words === sent.current) return;
-    const timer = setTimeout(() => {
-      sent.current = words;
-      change.current({ q: words || undefined });
-    }, TYPING);
-    return () => clearTimeout(timer);
-  }, [words]);
-  // An address that changes by other ways than typing, such as "Show all jobs", is followed.
-  useEffect(() => {
-    if ((search.q ?? "") === sent.current) return;
-    sent.current = search.q ?? "";
-    setWords(sent.current);
-  }, [search.q]);
-  const toggle = (status: string) => {
-    const old = search.status ?? [];
-    const next = old.includes(status) ? old.filter((item) => item !== status) : [...old, status];
-    onChange({ status: next.length ? next : undefined });
-  };
-  const leave = (event: KeyboardEvent<HTMLInputElement>) => {
-    if (event.key !== "Escape") return;
-    // The browser would empty the field.
-    event.preventDefault();
-    event.currentTarget.blur();
-  };
+/** What the list is narrowed to, in words, and what can be done about all of it. */
+function Reason({ code, summary, search }: ReasonProps) {
+  const found = summary?.by_code.find((item) => item.code === code);
   return (
-    <div className="mb-3 flex flex-col gap-2">
-      <input
-        ref={box}
-        type="search"
-        aria-label="Search jobs"
-        placeholder="Search id, name, model, data set, code"
-        className={inputClass}
-        value={words}
-        onChange={(event) => setWords(event.target.value)}
-        onKeyDown={leave}
-      />
-      <fieldset className="flex flex-wrap items-center gap-1.5">
-        <legend className="sr-only">Show only jobs that are</legend>
-        {STATUSES.map((status) => (
-          <button
-            key={status}
-            type="button"
-            aria-pressed={search.status?.includes(status) ?? false}
-            onClick={() => toggle(status)}
-            className="min-h-7 rounded-full border border-line bg-panel px-2.5 text-[13px] text-soft hover:bg-hover aria-pressed:border-accent aria-pressed:bg-accent aria-pressed:text-on-accent"
-          >
-            {statusWord(status)}
-          </button>
-        ))}
-        <select
-          aria-label="Only jobs that failed with"
-          className="min-h-7 max-w-52 rounded-full border border-line bg-panel px-2 text-[13px] text-soft"
-          value={search.code ?? ""}
-          onChange={(event) => onChange({ code: event.target.value || undefined })}
-        >
-          <option value="">Any code</option>
-          {Object.keys(errorCodes).map((code) => (
-            <option key={code} value={code}>
-              {code}
-            </option>
-          ))}
-        </select>
-        {search.dataset && (
-          <Chosen label={`Data set ${search.dataset}`} onClear={() => onChange({ dataset: undefined })} />
-        )}
-      </fieldset>
+    <div className="mb-3 flex flex-wrap items-center gap-x-3 gap-y-1 rounded-lg border border-line bg-panel px-4 py-2">
+      <p className="min-w-0 flex-1 basis-60">
+        <strong className="font-medium">{titleOf(code)}</strong>{" "}
+        <span className="text-soft">
+          {found ? `${found.count} failed with it, ${found.unresolved} unresolved` : "no job failed with it"}
+        </span>
+      </p>
+      <a href={`/errors/${code}`} target="_blank" rel="noreferrer" className={linkClass}>
+        About {code}
+      </a>
+      {found && found.unresolved > 0 && <RetryMany code={code} count={found.unresolved} search={search} />}
     </div>
   );
 }
 
-function Chosen({ label, onClear }: { label: string; onClear: () => void }) {
-  return (
-    <Button small onClick={onClear} aria-label={`${label}: do not narrow by it any more`}>
-      {label} ×
-    </Button>
-  );
+interface NothingProps {
+  search: JobSearch;
+  filtered: boolean;
+  onClear: () => void;
 }
 
-interface RowsProps {
-  jobs: Job[];
-  list: React.RefObject<HTMLUListElement | null>;
-  onCode: (code: string) => void;
-}
-
-function Rows({ jobs, list, onCode }: RowsProps) {
-  return (
-    <ul ref={list} className="divide-y divide-line">
-      {jobs.map((job) => (
-        <JobRow key={job.job_id} job={job} onCode={onCode} />
-      ))}
-    </ul>
-  );
-}
-
-function Nothing({ filtered, onClear }: { filtered: boolean; onClear: () => void }) {
+function Nothing({ search, filtered, onClear }: NothingProps) {
+  if (search.unresolved && !search.q && !search.code && !search.dataset) {
+    return (
+      <Empty title="Nothing is unresolved" action={<Button onClick={onClear}>Show all jobs</Button>}>
+        Every job that failed was tried again, or none has failed.
+      </Empty>
+    );
+  }
   if (filtered) {
     return (
       <Empty title="No job fits what you look for" action={<Button onClick={onClear}>Show all jobs</Button>}>

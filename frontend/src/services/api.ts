@@ -3,6 +3,8 @@
 import type {
   Artifact,
   Attempt,
+  BulkRetryAnswer,
+  BulkRetryRequest,
   Dataset,
   DatasetReport,
   Dependency,
@@ -14,6 +16,8 @@ import type {
   Fix,
   Framework,
   Job,
+  JobPage,
+  JobSummary,
   LogPage,
   PatchStep,
   PublicError,
@@ -25,13 +29,14 @@ import type {
   Validation,
   Weights,
 } from "../generated/api";
+import { type ErrorCode, errorCodes } from "../generated/errorCodes";
 
 export class ApiError extends Error {
   type: string;
   severity: string;
   suggestedAction?: string;
   traceId?: string;
-  code: string;
+  code: ErrorCode;
   title: string;
   retryable: boolean;
   retryAfter: number | null;
@@ -49,7 +54,8 @@ export class ApiError extends Error {
     this.severity = response.error.severity;
     this.suggestedAction = response.error.suggested_action ?? undefined;
     this.traceId = response.error.trace_id;
-    this.code = response.error.code;
+    // The platform sends no code that is not in the registry; one that is newer than this page falls back on its type.
+    this.code = response.error.code as ErrorCode;
     this.title = response.error.title ?? response.error.code;
     this.retryable = response.error.retryable;
     this.retryAfter = response.error.retry_after;
@@ -61,23 +67,26 @@ export class ApiError extends Error {
   }
 }
 
-/** The error of a backend that does not answer, in the same form. */
+/** The error of a backend that does not answer, in the same form and in the registry's words. */
 export function unreachable(): ApiError {
+  const code: ErrorCode = "NETWORK_ERROR";
+  const { type, severity, title, retryable, message, action } = errorCodes[code];
+  const service = "the platform";
   const error: PublicError = {
-    type: "transient",
-    severity: "medium",
-    message: "The platform does not answer.",
-    suggested_action: "Check that it runs (`vtp up`) and that you are online. What you see stays.",
+    type,
+    severity,
+    message: message.replace("{service}", service),
+    suggested_action: action,
     timestamp: new Date().toISOString(),
     trace_id: "",
-    code: "NETWORK_ERROR",
-    title: "No connection",
-    retryable: true,
+    code,
+    title,
+    retryable,
     retry_after: null,
-    params: {},
+    params: { service },
     errors: [],
     fixes: [],
-    doc_url: "/errors/NETWORK_ERROR",
+    doc_url: `/errors/${code}`,
     attempts_url: null,
   };
   return new ApiError({ error });
@@ -115,7 +124,7 @@ export async function request<T>(
   return response.status === 204 ? (undefined as T) : ((await response.json()) as T);
 }
 
-interface Items<T> {
+export interface Items<T> {
   items: T[];
 }
 
@@ -124,13 +133,17 @@ export interface JobQuery {
   code?: string;
   dataset_id?: string;
   q?: string;
-  cursor?: string;
+  unresolved?: boolean;
+  offset?: number;
+  limit?: number;
 }
 
-function query(params: Record<string, string | string[] | undefined>): string {
+type Param = string | number | boolean | undefined;
+
+export function query(params: Record<string, Param | Param[]>): string {
   const found = new URLSearchParams();
   for (const [name, value] of Object.entries(params)) {
-    for (const item of Array.isArray(value) ? value : [value]) if (item) found.append(name, item);
+    for (const item of Array.isArray(value) ? value : [value]) if (item) found.append(name, String(item));
   }
   const text = found.toString();
   return text ? `?${text}` : "";
@@ -140,11 +153,11 @@ const jobPath = (id: string) => `/training-jobs/${encodeURIComponent(id)}`;
 
 export const api = {
   session: () => request<{ authenticated: boolean; version: string }>("GET", "/session"),
-  jobs: (wanted: JobQuery) =>
-    request<Items<Job> & { next_cursor: string | null; total: number }>(
-      "GET",
-      `/training-jobs${query({ ...wanted })}`,
-    ),
+  jobs: (wanted: JobQuery) => request<JobPage>("GET", `/training-jobs${query({ ...wanted })}`),
+  jobSummary: (wanted: Pick<JobQuery, "q" | "dataset_id">) =>
+    request<JobSummary>("GET", `/training-jobs/summary${query(wanted)}`),
+  retryMany: (wanted: Partial<BulkRetryRequest> & { code: string }) =>
+    request<BulkRetryAnswer>("POST", "/training-jobs/retry", wanted),
   job: (id: string) => request<Job>("GET", jobPath(id)),
   attempts: (id: string) => request<Items<Attempt>>("GET", `${jobPath(id)}/attempts`),
   /** Without `ask` no model is asked; words that are kept already come all the same. */
@@ -190,12 +203,28 @@ export const api = {
   dependencies: () => request<Items<Dependency>>("GET", "/system/dependencies"),
 };
 
+interface Sending {
+  method?: "POST" | "PATCH";
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+}
+
 /** Sends a file with progress from 0 to 1; fetch cannot tell how much of a body has left. */
-function send<T>(path: string, file: Blob, type: string, onProgress: (share: number) => void): Promise<T> {
+export function send<T>(
+  path: string,
+  file: Blob,
+  onProgress: (share: number) => void,
+  { method = "POST", headers = {}, signal }: Sending = {},
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const sender = new XMLHttpRequest();
-    sender.open("POST", `/api/v1${path}`);
-    sender.setRequestHeader("Content-Type", type);
+    sender.open(method, `/api/v1${path}`);
+    sender.setRequestHeader("Content-Type", "application/octet-stream");
+    for (const [name, value] of Object.entries(headers)) sender.setRequestHeader(name, value);
+    sender.onabort = () => reject(signal?.reason);
+    const stop = () => sender.abort();
+    signal?.addEventListener("abort", stop, { once: true });
+    sender.onloadend = () => signal?.removeEventListener("abort", stop);
     sender.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     sender.onerror = () => reject(unreachable());
     sender.onload = () => {
@@ -213,8 +242,5 @@ function send<T>(path: string, file: Blob, type: string, onProgress: (share: num
   });
 }
 
-export const upload = (name: string, file: Blob, onProgress: (share: number) => void) =>
-  send<Dataset>(`/datasets${query({ name })}`, file, "application/zip", onProgress);
-
 export const uploadWeights = (name: string, file: Blob, onProgress: (share: number) => void) =>
-  send<Weights>(`/weights${query({ name })}`, file, "application/octet-stream", onProgress);
+  send<Weights>(`/weights${query({ name })}`, file, onProgress);

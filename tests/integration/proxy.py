@@ -14,6 +14,7 @@ from typing import Any
 
 CHUNK = 1 << 16
 SOON = 10.0
+ONCE = -1
 
 
 @dataclass(slots=True)
@@ -21,12 +22,13 @@ class Faults:
     """What goes wrong now; the defaults let everything through.
 
     `latency` is in seconds for each piece of data, in both directions. `cut_after` resets a connection once the server has
-    answered that many bytes. `answers` holds whole HTTP answers that are given in place of the server's, one a request;
-    `garbage` is what every connection is answered.
+    answered that many bytes; `cut_at` does so once, in place of the answer to these words of the client. `answers` holds
+    whole HTTP answers that are given in place of the server's, one a request; `garbage` is what every connection gets.
     """
 
     latency: float = 0.0
     cut_after: int | None = None
+    cut_at: bytes | None = None
     answers: list[bytes] = field(default_factory=list)
     garbage: bytes | None = None
 
@@ -152,6 +154,8 @@ class FaultProxy:
                 await asyncio.sleep(self.faults.latency)
             if await check(data):
                 return
+            if self.faults.cut_at is not None and self.faults.cut_at in data:
+                self.faults.cut_at, self.faults.cut_after = None, ONCE
             writer.write(data)
             await writer.drain()
 
@@ -164,6 +168,8 @@ class FaultProxy:
             seen += len(data)
             if self.faults.cut_after is None or seen <= self.faults.cut_after:
                 return False
+            if self.faults.cut_after == ONCE:
+                self.faults.cut_after = None
             await self._reset()
             return True
 

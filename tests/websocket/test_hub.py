@@ -211,3 +211,37 @@ async def test_watchers_that_come_together_are_answered_by_one_look(monkeypatch:
         assert [seq for seq in one if seq != "ready"] == list(range(1, 27))
     for stream in streams:
         await stream.aclose()
+
+
+async def test_events_of_another_backend_are_read_once_it_tells_of_them() -> None:
+    rows, hub = Rows(2), Hub()
+    stream = hub.stream(rows, "J-1", 0)  # type: ignore[arg-type]
+    assert await take(stream, 3) == [1, 2, "ready"]
+    rows.commit(Hub(), 3, 4)
+    hub.hear("J-1", 4)
+    hub.hear("J-2", 9)
+    assert await take(stream, 2) == [3, 4]
+    rows.commit(hub, 5)
+    rows.commit(Hub(), 6)
+    hub.hear("J-1", 6)
+    rows.commit(hub, 7)
+    assert await take(stream, 3) == [5, 6, 7]
+    await stream.aclose()  # type: ignore[attr-defined]
+
+
+async def test_what_was_missed_while_nobody_told_is_found_when_all_look_again() -> None:
+    rows, hub = Rows(2), Hub()
+    stream = hub.stream(rows, "J-1", 0)  # type: ignore[arg-type]
+    assert await take(stream, 3) == [1, 2, "ready"]
+    for seq in (3, 4):
+        waiting = asyncio.create_task(take(stream, 1))
+        await asyncio.sleep(0)
+        rows.commit(Hub(), seq)
+        hub.hear_all()
+        assert await waiting == [seq]
+    waiting = asyncio.create_task(take(stream, 1))
+    await asyncio.sleep(0)
+    hub.hear_all()
+    rows.commit(hub, 5)
+    assert await waiting == [5]
+    await stream.aclose()  # type: ignore[attr-defined]

@@ -23,6 +23,7 @@ from app.services.datasets import DatasetService
 from app.services.digest import Digests
 from app.services.error_groups import ErrorGroups
 from app.services.explain import ExplanationService
+from app.services.feedback import FeedbackService
 from app.services.idempotency import IdempotencyService
 from app.services.mlflow_runs import MlflowRuns, make_mlflow
 from app.services.occurrences import Occurrences
@@ -65,6 +66,7 @@ class Platform:
     agents: AgentService
     rules: RuleService
     explanations: ExplanationService
+    feedback: FeedbackService
     occurrences: Occurrences
     error_groups: ErrorGroups
     page_reports: PageReports
@@ -138,6 +140,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utcnow, rng: rando
         agents=AgentService(db, updates, trainer, driver.kick, alive_for, clock),
         rules=RuleService(db, storage, clock),
         explanations=ExplanationService(db, storage, make_llm(settings)),
+        feedback=FeedbackService(db, clock),
         **_tracking(settings, db, storage, clock),
         idempotency=IdempotencyService(db, clock),
         mlflow=make_mlflow(settings, db, artifacts, clock),

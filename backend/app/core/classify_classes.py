@@ -149,6 +149,7 @@ BY_CLASS: dict[str, str] = {
     "obstore.PermissionDeniedError": "storage_denied",
     "obstore.UnauthenticatedError": "storage_denied",
     "obstore.BaseError": "storage",
+    "app.CommitUnknownError": "unknown",  # never tried again, whatever caused it
     "sqlalchemy.SQLAlchemyError": "database_answered",
     "sqlalchemy.DBAPIError": "database",
     "sqlalchemy.InterfaceError": "database",

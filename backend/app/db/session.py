@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, ExceptionContext, NullPool, event, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from app.core import spans
@@ -19,7 +19,7 @@ from app.core.circuit_breaker import CircuitBreaker
 from app.core.logging import get_logger
 from app.core.policies import DATABASE
 from app.core.retry import protect
-from app.db.guard import database_errors, is_database_error
+from app.db.guard import GONE, CommitUnknownError, database_errors, is_database_error, is_settled, sqlstate
 from app.db.spans import trace_statements
 
 T = TypeVar("T")
@@ -27,7 +27,10 @@ Tx = Callable[[AsyncSession], Awaitable[T]]
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 7_410_221
 """Number of the lock that lets only one backend migrate at a time."""
-CONNECT_SECONDS, COMMAND_SECONDS, POOL_SECONDS = 5, 30, 10
+CONNECT_SECONDS, ANSWER_SECONDS, POOL_SECONDS, POOL = 5.0, 10.0, 10.0, 16
+GRACE = 0.2
+"""By what share this side waits longer than the server works: so the server's own answer comes, and the connection lives."""
+IDLE_FACTOR, LOCK_FACTOR = 6, 0.5
 BUSY_MILLISECONDS = 10_000
 logger = get_logger(__name__)
 
@@ -60,6 +63,25 @@ def async_url(url: str) -> str:
     return url
 
 
+def _server_settings(seconds: float) -> dict[str, str]:
+    """Time-outs that PostgreSQL itself keeps, also where this side is dead or hangs: no lock is held for ever."""
+    return {
+        "application_name": "vtp",
+        "statement_timeout": str(round(seconds * 1000)),
+        "lock_timeout": str(round(seconds * LOCK_FACTOR * 1000)),
+        "idle_in_transaction_session_timeout": str(round(seconds * IDLE_FACTOR * 1000)),
+        "tcp_keepalives_idle": "30",
+        "tcp_user_timeout": str(round(seconds * 2000)),
+        "client_connection_check_interval": "5s",
+    }
+
+
+def _drop_if_gone(context: ExceptionContext) -> None:
+    # A server that stepped down answers for ever; only a new connection finds the one that took over.
+    if context.original_exception is not None and sqlstate(context.original_exception) in GONE:
+        context.is_disconnect = True
+
+
 @dataclass(frozen=True, slots=True)
 class _Refused:
     """What a transaction's function raised; the database itself did its part."""
@@ -76,7 +98,9 @@ def _result(outcome: T | _Refused) -> T:
 class Database:
     """One database, SQLite or PostgreSQL by its address.
 
-    `on_commit` is called after each successful write with what the transaction put into ``session.info["events"]``.
+    `on_commit` is called after each successful write with what the transaction put into ``session.info["events"]``, and
+    `on_doubt` where it is unknown whether that took place. `seconds` is the longest a statement may take on PostgreSQL,
+    half of it the longest wait for a lock; `pool` is the most connections.
     """
 
     def __init__(
@@ -84,21 +108,29 @@ class Database:
         url: str,
         on_commit: Callable[[list[Any]], None] | None = None,
         breaker: CircuitBreaker | None = None,
+        *,
+        on_doubt: Callable[[list[Any]], None] | None = None,
+        seconds: float = ANSWER_SECONDS,
+        pool: int = POOL,
     ) -> None:
-        url = async_url(url)
+        self.url = url = async_url(url)
         self.sqlite = url.startswith("sqlite")
-        self.on_commit = on_commit
-        options: dict[str, Any] = {"pool_size": 8, "max_overflow": 8, "pool_timeout": POOL_SECONDS}
+        self.on_commit, self.on_doubt = on_commit, on_doubt
+        kept = (pool + 1) // 2
+        options: dict[str, Any] = {"pool_size": kept, "max_overflow": pool - kept, "pool_timeout": POOL_SECONDS}
         if self.sqlite:
             Path(url.split("///", 1)[1]).parent.mkdir(parents=True, exist_ok=True)
         else:
             # The driver waits for ever by default; a connection that died in the pool is found before it is used.
             options |= {"pool_pre_ping": True}
-            options["connect_args"] = {"timeout": CONNECT_SECONDS, "command_timeout": COMMAND_SECONDS}
+            waits = {"timeout": min(CONNECT_SECONDS, seconds), "command_timeout": seconds * (1 + GRACE)}
+            options["connect_args"] = {**waits, "server_settings": _server_settings(seconds)}
         self.engine = create_async_engine(url, **options)
         if self.sqlite:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin)
+        else:
+            event.listen(self.engine.sync_engine, "handle_error", _drop_if_gone)
         if spans.active():
             trace_statements(self.engine.sync_engine, "sqlite" if self.sqlite else "postgresql")
         self._read = async_sessionmaker(self.engine, expire_on_commit=False)
@@ -158,11 +190,24 @@ class Database:
                         raise
                     # Not the database's failure: neither its breaker nor its retries are meant.
                     return _Refused(error)
-                await session.commit()
                 events = session.info.pop("events", None)
+                await session.flush()
+                await self._commit(session, events, safe=self.sqlite or sessions is self._read)
         if events and self.on_commit is not None:
             self.on_commit(events)
         return result
+
+    async def _commit(self, session: AsyncSession, events: list[Any] | None, *, safe: bool) -> None:
+        """Commits. A failure that leaves open whether anything was changed is no reason to do it again, unless `safe`."""
+        try:
+            await session.commit()
+        except Exception as error:
+            if safe or not is_database_error(error) or is_settled(error):
+                raise
+            if events and self.on_doubt is not None:
+                self.on_doubt(events)
+            message = "the connection was lost during the commit; whether it took place is unknown"
+            raise CommitUnknownError(message) from error
 
     async def migrate(self) -> None:
         """Brings the tables to the newest form; safe to call at every start."""
@@ -177,9 +222,14 @@ class Database:
             command.upgrade(config, "head")
 
         with database_errors("migration"):
-            async with self.engine.execution_options(vtp_write=True).begin() as connection:
-                if not self.sqlite:
-                    await connection.execute(text("select pg_advisory_xact_lock(:number)"), {"number": MIGRATION_LOCK})
+            if self.sqlite:
+                async with self.engine.execution_options(vtp_write=True).begin() as connection:
+                    await connection.run_sync(upgrade)
+                return
+            # On a connection of its own: a change to a large table may take longer than any statement otherwise may.
+            engine = create_async_engine(self.url, poolclass=NullPool, connect_args={"timeout": CONNECT_SECONDS})
+            async with engine.begin() as connection:
+                await connection.execute(text("select pg_advisory_xact_lock(:number)"), {"number": MIGRATION_LOCK})
                 await connection.run_sync(upgrade)
 
     async def close(self) -> None:

@@ -5,6 +5,7 @@ no memory of its own, and what the short memory of a job no longer holds is read
 """
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from itertools import islice
@@ -32,6 +33,8 @@ class _Channel:
     def __init__(self) -> None:
         self.recent: deque[tuple[int, bytes]] = deque(maxlen=REMEMBERED)
         self.newest = 0
+        self.unseen = 0
+        """Up to here the database may have more than this memory."""
         self.news = asyncio.Event()
         self.watchers = 0
         self.looks: dict[int, asyncio.Task[list[tuple[int, bytes]]]] = {}
@@ -46,11 +49,24 @@ class _Channel:
 
     def after(self, seq: int) -> list[tuple[int, bytes]] | None:
         """Events after `seq`, or None where some of them are not remembered."""
-        if self.newest <= seq:
+        if max(self.newest, self.unseen) <= seq:
             return []
         if not self.recent or self.recent[0][0] > seq + 1:
             return None
         return list(islice(self.recent, seq + 1 - self.recent[0][0], None))
+
+    def outdated(self, seq: int) -> bool:
+        """Notes that there is, or may be, an event `seq` that is not in this memory; False where it is known already."""
+        if seq <= self.newest:
+            return False
+        self.recent.clear()
+        self.unseen = max(self.unseen, seq)
+        return True
+
+    def wake(self) -> None:
+        """Lets all watchers look for more."""
+        self.news.set()
+        self.news = asyncio.Event()
 
     async def replay(self, db: Database, job_id: str, seq: int) -> list[tuple[int, bytes]]:
         """Events after `seq` from the database; watchers that come together are answered by one look.
@@ -79,9 +95,24 @@ class Hub:
                 channel.add(event)
                 told.add(event.job_id)
         for job_id in told:
-            channel = self._channels[job_id]
-            channel.news.set()
-            channel.news = asyncio.Event()
+            self._channels[job_id].wake()
+
+    def look_again(self, events: Sequence[JobEvent]) -> None:
+        """Events that may have been committed or not: the watchers of their jobs look into the database."""
+        for event in events:
+            self.hear(event.job_id, event.seq)
+
+    def hear(self, job_id: str, seq: int) -> None:
+        """Another backend has committed events of a job up to `seq`: they are in the database, not in memory here."""
+        channel = self._channels.get(job_id)
+        if channel is not None and channel.outdated(seq):
+            channel.wake()
+
+    def hear_all(self) -> None:
+        """Something may have been missed: every watcher looks into the database."""
+        for channel in self._channels.values():
+            channel.outdated(sys.maxsize)
+            channel.wake()
 
     async def stream(self, db: Database, job_id: str, since: int) -> AsyncIterator[tuple[int, bytes]]:
         """Events of a job after `since`, numbered and serialised, for ever; ``ready`` marks the end of what had been."""

@@ -134,6 +134,10 @@ class Settings(BaseSettings):
             file.write(value)
         return value
 
+    def page_dsn(self) -> str | None:
+        """The DSN for the web page's failures; None where they stay with the platform."""
+        return self.sentry_page_dsn or (self.sentry_dsn.get_secret_value() if self.sentry_dsn else None)
+
     def user_token(self) -> str:
         """The token that page, command line and API clients present."""
         return self.token or self.secret("token")

@@ -4,11 +4,13 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import "./app.css";
 import { Boundary } from "./components/Crash";
+import { watchForCrashes } from "./lib/crashes";
 import { startTheme } from "./lib/theme";
 import { makeQueryClient } from "./queryClient";
 import { router } from "./router";
 
 startTheme();
+watchForCrashes();
 const root = document.getElementById("root");
 if (!root) throw new Error("index.html has no #root");
 createRoot(root).render(

@@ -1,12 +1,14 @@
 // How data is fetched and kept: what is worth asking again is asked again, an ended session opens the login dialog.
 
 import { MutationCache, QueryCache, QueryClient } from "@tanstack/react-query";
+import { noteFailure } from "./lib/crashes";
 import { ApiError } from "./services/api";
 import { sessionExpired } from "./services/session";
 
 const MOST_RETRIES = 2;
 
 function note(error: Error) {
+  noteFailure(error);
   if (error instanceof ApiError && error.code === "INVALID_TOKEN") sessionExpired();
 }
 

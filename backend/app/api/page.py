@@ -1,6 +1,8 @@
 """The built web page: its files, its routes, and the link with a token that opens it."""
 
+from functools import lru_cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
@@ -27,11 +29,10 @@ class PageRoute(APIRoute):
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 DIST = Path(__file__).parents[3] / "frontend" / "dist"
 POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; "
+    "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:{}; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 )
 HEADERS = {
-    "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
@@ -61,7 +62,17 @@ async def page(path: str, request: Request, platform: PlatformDep) -> Response:
     request.scope["headers"] = [(name, value) for name, value in request.scope["headers"] if name != b"range"]
     fingerprinted = path.startswith("assets/")
     cache = "public, max-age=31536000, immutable" if fingerprinted else "no-cache"
-    return FileResponse(file, headers={**HEADERS, "Cache-Control": cache})
+    policy = _policy(platform.settings.page_dsn())
+    return FileResponse(file, headers={**HEADERS, "Content-Security-Policy": policy, "Cache-Control": cache})
+
+
+@lru_cache(maxsize=4)
+def _policy(dsn: str | None) -> str:
+    """What the page may do: beside its own server it reaches the one that takes its failures, where there is one."""
+    at = urlsplit(dsn or "")
+    host = f"[{at.hostname}]" if at.hostname and ":" in at.hostname else at.hostname
+    port = f":{at.port}" if at.port else ""
+    return POLICY.format(f" {at.scheme}://{host}{port}" if host else "")
 
 
 def _open(request: Request, session: str | None) -> Response:

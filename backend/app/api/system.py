@@ -16,6 +16,7 @@ from app.api.deps import OperatorDep, PlatformDep, UserDep
 from app.core.breakers import known_breakers, label_of
 from app.core.circuit_breaker import CircuitBreaker
 from app.core.errors import PlatformError
+from app.core.monitoring import PRODUCTION
 from app.core.policies import POLICIES, Policy
 from app.schemas.system import Breakers, Dependencies, Health, Session, Status, Usage
 from app.services.usage import usage
@@ -129,6 +130,9 @@ async def session(connection: HTTPConnection, platform: PlatformDep) -> Answer:
     """Whether the caller is let in; the page asks this first."""
     who = platform.guard.user(connection)
     told = {"authenticated": True, "version": __version__, "user": who.name, "role": who.role}
+    dsn = platform.settings.page_dsn()
+    environment = platform.settings.env_name or PRODUCTION
+    told["monitoring"] = dsn and {"dsn": dsn, "environment": environment, "release": f"vtp@{__version__}"}
     return Answer(told, headers={"Cache-Control": "no-store"})
 
 

@@ -29,6 +29,8 @@ MOST_WINDOWS = 1_000
 BUGS = frozenset({"SYSTEM_ERROR", "UNKNOWN_FAILURE"})
 """Captured each time: nobody expects them."""
 FLUSH_SECONDS = 2.0
+PRODUCTION = "production"
+"""Environment of an installation that has no name, as in Sentry itself."""
 INNERMOST = 2
 _OWN = re.compile(r"[/\\](?:app|trainers)[/\\]")
 
@@ -84,7 +86,7 @@ def init_sentry(dsn: str | None = None, environment: str | None = None, release:
     ]
     sentry_sdk.init(
         dsn=dsn,
-        environment=environment or os.environ.get("ENV_NAME") or "production",
+        environment=environment or os.environ.get("ENV_NAME") or PRODUCTION,
         release=release or _release(),
         # The SDK's defaults would capture each logged error a second time, and show the command line's arguments.
         default_integrations=False,

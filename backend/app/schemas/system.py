@@ -136,6 +136,14 @@ class Status(BaseModel):
     home: str
 
 
+class PageMonitoring(BaseModel):
+    """Where the page sends its own failures (Sentry's protocol)."""
+
+    dsn: str
+    environment: str
+    release: str
+
+
 class Session(BaseModel):
     """The caller is let in."""
 
@@ -143,6 +151,7 @@ class Session(BaseModel):
     version: str
     user: str
     role: Literal["user", "operator"]
+    monitoring: PageMonitoring | None = Field(description="None where the page's failures stay with the platform")
 
 
 class Breaker(BaseModel):

@@ -3,6 +3,7 @@
 import { type ReactNode, useRef } from "react";
 import { ErrorBoundary, type FallbackProps } from "react-error-boundary";
 import { toast } from "sonner";
+import { noteFailure } from "../lib/crashes";
 import { Button } from "./Button";
 
 function report(error: Error): string {
@@ -51,7 +52,11 @@ function PanelCrash({ error, resetErrorBoundary }: FallbackProps) {
 
 /** Catches what crashes in one panel. */
 export function PanelBoundary({ children }: { children: ReactNode }) {
-  return <ErrorBoundary FallbackComponent={PanelCrash}>{children}</ErrorBoundary>;
+  return (
+    <ErrorBoundary FallbackComponent={PanelCrash} onError={noteFailure}>
+      {children}
+    </ErrorBoundary>
+  );
 }
 
 function Crash({ error, resetErrorBoundary }: FallbackProps) {
@@ -88,7 +93,7 @@ function Crash({ error, resetErrorBoundary }: FallbackProps) {
 
 export function Boundary({ children, resetKey }: { children: ReactNode; resetKey?: string }) {
   return (
-    <ErrorBoundary FallbackComponent={Crash} resetKeys={[resetKey]}>
+    <ErrorBoundary FallbackComponent={Crash} resetKeys={[resetKey]} onError={noteFailure}>
       {children}
     </ErrorBoundary>
   );

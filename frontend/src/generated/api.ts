@@ -837,6 +837,13 @@ export interface OfferedFix {
   patch: (PatchStep)[];
 }
 
+/** Where the page sends its own failures (Sentry's protocol). */
+export interface PageMonitoring {
+  dsn: string;
+  environment: string;
+  release: string;
+}
+
 /** A failure of the page, told by the page. */
 export interface PageReport {
   /** Kind of the error, for example TypeError */
@@ -1098,6 +1105,8 @@ export interface Session {
   version: string;
   user: string;
   role: "user" | "operator";
+  /** None where the page's failures stay with the platform */
+  monitoring: PageMonitoring | null;
 }
 
 /** What was decided after an attempt had failed. */

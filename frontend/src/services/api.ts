@@ -24,6 +24,7 @@ import type {
   Rejudged,
   Rule,
   RuleDraft,
+  Session,
   SystemStatus,
   TrainingConfig,
   Validation,
@@ -152,7 +153,7 @@ export function query(params: Record<string, Param | Param[]>): string {
 const jobPath = (id: string) => `/training-jobs/${encodeURIComponent(id)}`;
 
 export const api = {
-  session: () => request<{ authenticated: boolean; version: string }>("GET", "/session"),
+  session: () => request<Session>("GET", "/session"),
   jobs: (wanted: JobQuery) => request<JobPage>("GET", `/training-jobs${query({ ...wanted })}`),
   jobSummary: (wanted: Pick<JobQuery, "q" | "dataset_id">) =>
     request<JobSummary>("GET", `/training-jobs/summary${query(wanted)}`),

@@ -5,6 +5,7 @@ from time import perf_counter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.logging import get_logger
+from app.core.training_metrics import answered
 
 logger = get_logger(__name__)
 FAILED = 400
@@ -36,6 +37,7 @@ class AccessLog:
         try:
             await self.app(scope, receive, watched)
         finally:
+            answered(status)
             # Status 0: the client left before there was an answer.
             tell = logger.info if self.everything or status >= FAILED else logger.debug
             tell(

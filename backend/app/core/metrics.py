@@ -53,11 +53,21 @@ breaker_changes_total = Counter(
     "platform_breaker_changes_total", "Circuit breakers' changes of state", ["dependency", "state"]
 )
 swallowed_total = Counter("platform_errors_contained_total", "Errors that were kept from doing harm", ["component"])
+FAILED_PART = {
+    "DATABASE_ERROR": "database",
+    "STORAGE_ERROR": "storage",
+    "TRAINER_UNREACHABLE": "trainer",
+    "MLFLOW_UNAVAILABLE": "mlflow",
+    "TEMPORAL_ERROR": "temporal",
+    "LLM_UNAVAILABLE": "llm",
+}
+"""The component of errors whose code names the part that failed, wherever they are handled."""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET"})
 
 
 def track_error(error: PlatformError, component: str) -> None:
     """Counts an error where it is handled; `component` names a part of the platform, never data."""
+    component = FAILED_PART.get(error.code, component)
     _errors(error.error_type._value_, error.severity._value_, component).inc()
 
 
@@ -73,6 +83,7 @@ def track_answer(
 
     They show it when they are read: an answer under way need not wait for three counters.
     """
+    component = FAILED_PART.get(error.code, component)
     labels = (error.error_type._value_, error.severity._value_, component, status, endpoint, method)
     _answers.append((labels, seconds))
     if len(_answers) >= MOST_ANSWERS:

@@ -1,10 +1,9 @@
 """Failures of trainings and of agents on their way to the log and to Sentry: once each, and only after the commit."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import PlatformError
@@ -12,6 +11,7 @@ from app.core.logging import get_logger
 from app.core.metrics import contained
 from app.core.monitoring import capture_error_with_context, fingerprint_of
 from app.core.tracing import get_trace_id, trace_id_of
+from app.db.after import after_commit
 from app.db.models import Attempt, Job
 from app.diagnosis.evidence import Diagnosis
 from app.diagnosis.recovery import Decision
@@ -25,16 +25,6 @@ SHOWN = ("exit_code", "signal", "killed_by", "oom_kill_delta", "where", "memory"
 def trace_of(job: Job) -> str:
     """The trace id of the request that made a job: its errors carry it, whoever is the first to tell of them."""
     return trace_id_of((job.traceparent or "").encode()) or get_trace_id()
-
-
-def _after_commit(session: AsyncSession, tell: Callable[[], None]) -> None:
-    """Calls `tell` when the transaction is committed; one that is rolled back, or tried again, has not happened."""
-
-    def told(_session: Any) -> None:
-        with contained("failure report"):
-            tell()
-
-    event.listen(session.sync_session, "after_commit", told, once=True)
 
 
 def report_attempt(
@@ -58,14 +48,14 @@ def report_attempt(
     exceptions = [item for item in told if isinstance(item, Mapping)] if isinstance(told, list) else []
     where["reason"] = decision.reason
     tell = partial(_tell, "attempt failed", error, diagnosis.fingerprint, trace_of(job), where, contexts, exceptions)
-    _after_commit(session, tell)
+    after_commit(session, tell, "failure report")
 
 
 def report_job(session: AsyncSession, job: Job, error: PlatformError) -> None:
     """Tells that a job has failed without an attempt of its own to blame."""
     where = {"job_id": job.id, "attempt": job.attempt}
     tell = partial(_tell, "job failed", error, fingerprint_of(error, "job"), trace_of(job), where, {"job": _job(job)}, [])
-    _after_commit(session, tell)
+    after_commit(session, tell, "failure report")
 
 
 def _job(job: Job) -> dict[str, Any]:

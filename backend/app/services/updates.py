@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.clients.storage import Storage
 from app.core.errors import PlatformError
 from app.core.logging import get_logger
+from app.core.training_metrics import callback_lag_seconds
 from app.db.models import Agent, Artifact, Attempt, Job
 from app.db.repositories import jobs, mlflow_runs
 from app.db.session import Database, utcnow
@@ -73,6 +74,8 @@ class UpdateService:
             return {"accepted": accepted, "last_seq": last, "final": final}, final and not was_final
 
         answer, ended = await self.db.write(tx)
+        if updates and updates[-1].at is not None:
+            callback_lag_seconds.observe(max(0.0, (now - updates[-1].at).total_seconds()))
         if ended:
             self.ended(job_id)
         return answer
@@ -139,7 +142,7 @@ class UpdateService:
         if update.status == "succeeded":
             attempt.status = transition(ATTEMPT_STATES, attempt.status, "succeeded")
             attempt.finished_at = at
-            end_attempt(session, job, attempt, update.result, at)
+            await end_attempt(session, job, attempt, update.result, at)
             await remember_batch(session, job, attempt, at)
         elif update.status == "cancelled" or job.status == "cancelling":
             await cancel_attempt(session, job, attempt, update.evidence, at)

@@ -23,6 +23,7 @@ from app.diagnosis.recovery import Decision, Failure, decide
 from app.schemas.wire import Result
 from app.services.evidence import row_form
 from app.services.failure_reports import report_attempt, report_job, trace_of
+from app.services.training_counts import count_attempt, count_failure, count_job, count_recovery
 from app.services.views import shown_error, stamp, stored_error
 
 logger = get_logger(__name__)
@@ -35,6 +36,7 @@ def _close(session: AsyncSession, job: Job, status: str, at: datetime, body: dic
     job.finished_at = job.updated_at = at
     job.retry_at = None
     jobs.append_event(session, job, "state", at, {"status": status, **body})
+    count_job(session, job, status, body.get("code"))
 
 
 async def _drop_open_attempt(session: AsyncSession, job: Job, at: datetime) -> None:
@@ -66,7 +68,7 @@ async def fail_job(session: AsyncSession, job: Job, error: PlatformError, at: da
         report_job(session, job, error)
 
 
-def end_attempt(session: AsyncSession, job: Job, attempt: Attempt, result: Result | None, at: datetime) -> None:
+async def end_attempt(session: AsyncSession, job: Job, attempt: Attempt, result: Result | None, at: datetime) -> None:
     """Ends a job whose attempt `attempt` has succeeded."""
     metrics = dict(result.metrics) if result else {}
     job.result = {
@@ -76,6 +78,9 @@ def end_attempt(session: AsyncSession, job: Job, attempt: Attempt, result: Resul
         "duration_s": result.duration_s if result else None,
     }
     _close(session, job, "succeeded", at, {"result": job.result})
+    count_attempt(session, job, attempt, "succeeded")
+    before = await session.get(Attempt, (job.id, attempt.number - 1)) if attempt.number > 1 else None
+    count_recovery(session, record_of(before).action if before else None, "succeeded")
     logger.info("job succeeded", job_id=job.id, attempt=attempt.number)
 
 
@@ -90,6 +95,7 @@ async def cancel_attempt(
     """Ends an attempt as cancelled, with its evidence and what the diagnosis makes of it, and its job."""
     attempt.status = transition(ATTEMPT_STATES, attempt.status, "cancelled")
     attempt.finished_at = at
+    count_attempt(session, job, attempt, "cancelled")
     if evidence:
         attempt.evidence = row_form(evidence)
         attempt.diagnosis = diagnose(Evidence.from_dict(evidence, config=attempt.config)).to_dict()
@@ -123,6 +129,9 @@ async def fail_attempt(
     attempt.decision = decision.to_dict()
     attempt.history = {"considered": [record.number for record in past], **history.to_dict()}
     attempt.error = stored_error(error, at, trace_of(job))
+    count_attempt(session, job, attempt, "failed", error.code)
+    count_failure(session, error.code, decision.action, evidence, at)
+    count_recovery(session, past[-1].action if past else None, "failed")
     if job.status == "cancelling":
         await cancel_job(session, job, at)
         return

@@ -21,6 +21,7 @@ from app.db.states import ATTEMPT_FINAL, ATTEMPT_STATES, JOB_STATES, transition
 from app.services.datasets import DatasetService
 from app.services.tokens import AttemptTokens
 from app.services.training import TrainingService
+from app.services.training_counts import count_start
 from app.services.verdicts import fail_attempt, fail_job
 from app.workflows.lifecycle import Choice, allot, choose_agent, resume_from
 
@@ -125,6 +126,7 @@ class Dispatcher:
         else:
             earlier, kept = await jobs.attempts_of(session, job.id), await jobs.checkpoints_of(session, job.id)
             wait = (now - last.finished_at).total_seconds() if last is not None and last.finished_at else None
+            count_start(session, job, last, now)
             job.attempt += 1
             session.add(
                 Attempt(

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, bindparam, func, insert, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.error_messages import REGISTRY
+from app.db.base import Base
+from app.db.repositories.bulk import existing, insert_many, update_many
 from app.db.tracking import (
     EVERYONE,
     NAME,
@@ -26,7 +27,10 @@ from app.db.tracking import (
 MOST_ENTITIES = 1000
 """Different entities that are remembered of a group."""
 MOST_WORDS = 40
-KEYS_AT_ONCE = 5000
+_GROUPS, _FINGERPRINTS, _WORDS, _AFFECTED, _COUNTS, _OCCURRENCES = (
+    Base.metadata.tables[model.__tablename__]
+    for model in (ErrorGroup, ErrorFingerprint, ErrorWord, ErrorAffected, ErrorCount, ErrorOccurrence)
+)
 _WORD = re.compile(r"[a-z0-9_]{2,40}")
 _PART = re.compile(r"[a-z]{2,40}|[0-9]{2,40}")
 
@@ -91,7 +95,7 @@ async def record(session: AsyncSession, batch: Sequence[Seen]) -> tuple[list[int
     if not batch:
         return [], []
     known = await _known(session, batch)
-    founded = await _found(session, batch, known)
+    await _found(session, batch, known)
     ids = [known[seen.fingerprint] for seen in batch]
     rows = await _lock(session, sorted(set(ids)))
     by_group: dict[int, list[Seen]] = {}
@@ -99,11 +103,11 @@ async def record(session: AsyncSession, batch: Sequence[Seen]) -> tuple[list[int
         by_group.setdefault(group_id, []).append(seen)
     fresh = await _count_affected(session, by_group, rows)
     await _count_times(session, by_group)
-    changes = [GroupChange("new", group_id, by_group[group_id][0]) for group_id in sorted(founded)]
+    # A group that another backend has founded in the meantime was counted in the same transaction.
+    changes = [GroupChange("new", group_id, by_group[group_id][0]) for group_id in sorted(rows) if not rows[group_id].count]
     changes += await _update_groups(session, by_group, rows, fresh)
     kept = [_row(group_id, seen) for group_id, seen in zip(ids, batch, strict=True) if seen.kept]
-    if kept:
-        await session.execute(insert(ErrorOccurrence), kept)
+    await insert_many(session, _OCCURRENCES, kept)
     return ids, changes
 
 
@@ -114,12 +118,6 @@ def _row(group_id: int, seen: Seen) -> dict[str, Any]:
 
 def _cut(name: str | None) -> str | None:
     return name[:NAME] if name else None
-
-
-def upsert(session: AsyncSession, table: type[Any]) -> Any:
-    """An insert of this database's kind, which can say what to do where the row exists."""
-    kind = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    return kind(table)
 
 
 async def _known(session: AsyncSession, batch: Iterable[Seen]) -> dict[str, int]:
@@ -136,34 +134,30 @@ async def _known(session: AsyncSession, batch: Iterable[Seen]) -> dict[str, int]
             joined[seen.fingerprint] = (earlier, seen.at)
     if joined:
         rows = [{"fingerprint": name, "group_id": gid, "since": at} for name, (gid, at) in sorted(joined.items())]
-        await session.execute(upsert(session, ErrorFingerprint).on_conflict_do_nothing(), rows)
+        await insert_many(session, _FINGERPRINTS, rows, keys=("fingerprint",))
     return known
 
 
-async def _found(session: AsyncSession, batch: Sequence[Seen], known: dict[str, int]) -> set[int]:
-    """Founds the groups that are missing and adds them to `known`; the ids of those that this transaction made."""
+async def _found(session: AsyncSession, batch: Sequence[Seen], known: dict[str, int]) -> None:
+    """Founds the groups that are missing and adds them to `known`."""
     first: dict[str, Seen] = {}
     for seen in batch:
         if seen.fingerprint not in known:
             first.setdefault(seen.fingerprint, seen)
     if not first:
-        return set()
-    made = upsert(session, ErrorGroup).on_conflict_do_nothing(index_elements=[ErrorGroup.fingerprint])
-    made = made.returning(ErrorGroup.id, ErrorGroup.fingerprint)
-    rows = [_new_group(first[name]) for name in sorted(first)]
-    mine = {name: group_id for group_id, name in await session.execute(made, rows)}
-    query = select(ErrorGroup.fingerprint, ErrorGroup.id).where(ErrorGroup.fingerprint.in_(sorted(first)))
+        return
+    names = sorted(first)
+    await insert_many(session, _GROUPS, [_new_group(first[name]) for name in names], keys=("fingerprint",))
+    query = select(ErrorGroup.fingerprint, ErrorGroup.id).where(ErrorGroup.fingerprint.in_(names))
     known |= dict((await session.execute(query)).all())
-    if mine:
-        told = [{"fingerprint": name, "group_id": mine[name], "since": first[name].at} for name in sorted(mine)]
-        await session.execute(upsert(session, ErrorFingerprint).on_conflict_do_nothing(), told)
-        found_by = [
-            {"word": word, "group_id": mine[name]}
-            for name in sorted(mine)
-            for word in sorted(words(f"{first[name].code} {first[name].title}"))[:MOST_WORDS]
-        ]
-        await session.execute(upsert(session, ErrorWord).on_conflict_do_nothing(), found_by)
-    return set(mine.values())
+    told = [{"fingerprint": name, "group_id": known[name], "since": first[name].at} for name in names]
+    await insert_many(session, _FINGERPRINTS, told, keys=("fingerprint",))
+    found_by = [
+        {"word": word, "group_id": known[name]}
+        for name in names
+        for word in sorted(words(f"{first[name].code} {first[name].title}"))[:MOST_WORDS]
+    ]
+    await insert_many(session, _WORDS, found_by, keys=("word", "group_id"))
 
 
 def _new_group(seen: Seen) -> dict[str, Any]:
@@ -177,13 +171,9 @@ def _new_group(seen: Seen) -> dict[str, Any]:
 
 async def _lock(session: AsyncSession, ids: list[int]) -> dict[int, Any]:
     """What there is of the groups, locked until the transaction ends."""
-    seen = (ErrorGroup.first_seen, ErrorGroup.last_seen)
-    query = (
-        select(ErrorGroup.id, ErrorGroup.state, ErrorGroup.state_at, ErrorGroup.entities, *seen)
-        .where(ErrorGroup.id.in_(ids))
-        .order_by(ErrorGroup.id)
-        .with_for_update()
-    )
+    group = ErrorGroup
+    columns = (group.id, group.state, group.state_at, group.first_seen, group.last_seen, group.count, group.entity)
+    query = select(*columns, group.entities).where(group.id.in_(ids)).order_by(group.id).with_for_update()
     return {row.id: row for row in await session.execute(query)}
 
 
@@ -200,12 +190,8 @@ async def _count_affected(
                 entry = hit.setdefault((group_id, kind, name), [0, seen.at, seen.at])
                 entry[0] += seen.count
                 entry[1], entry[2] = min(entry[1], seen.at), max(entry[2], seen.at)
-    there: set[tuple[int, str, str]] = set()
     keys = sorted(hit)
-    columns = (ErrorAffected.group_id, ErrorAffected.kind, ErrorAffected.name)
-    for start in range(0, len(keys), KEYS_AT_ONCE):
-        part = keys[start : start + KEYS_AT_ONCE]
-        there |= {tuple(row) for row in await session.execute(select(*columns).where(tuple_(*columns).in_(part)))}
+    there = await existing(session, _AFFECTED, keys, ("group_id", "kind", "name"))
     fresh: Tally[tuple[int, str]] = Tally()
     wanted = []
     for group_id, kind, name in keys:
@@ -215,10 +201,7 @@ async def _count_affected(
             fresh[group_id, kind] += 1
         count, first, last = hit[group_id, kind, name]
         wanted.append({"group_id": group_id, "kind": kind, "name": name, "count": count, "first_at": first, "last_at": last})
-    if wanted:
-        made = upsert(session, ErrorAffected)
-        counted = {"count": ErrorAffected.count + made.excluded.count, "last_at": made.excluded.last_at}
-        await session.execute(made.on_conflict_do_update(index_elements=list(columns), set_=counted), wanted)
+    await insert_many(session, _AFFECTED, wanted, keys=("group_id", "kind", "name"), add=("count",), put=("last_at",))
     return fresh
 
 
@@ -231,15 +214,11 @@ async def _count_times(session: AsyncSession, by_group: dict[int, list[Seen]]) -
             tally[group_id, EVERYONE, "day", day_of(seen.at)] += seen.count
             if seen.user_name:
                 tally[group_id, seen.user_name, "day", day_of(seen.at)] += seen.count
-    table = ErrorCount
     rows = [
         {"group_id": key[0], "user_name": key[1], "span": key[2], "bucket": key[3], "count": tally[key]}
         for key in sorted(tally)
     ]
-    made = upsert(session, table)
-    keys = [table.group_id, table.user_name, table.span, table.bucket]
-    counted = {"count": table.count + made.excluded.count}
-    await session.execute(made.on_conflict_do_update(index_elements=keys, set_=counted), rows)
+    await insert_many(session, _COUNTS, rows, keys=("group_id", "user_name", "span", "bucket"), add=("count",))
 
 
 async def _update_groups(
@@ -257,41 +236,17 @@ async def _update_groups(
         named = next((seen.entity for seen in reversed(several) if seen.entity), None)
         values.append(
             {
-                "b_id": group_id,
-                "b_count": sum(seen.count for seen in several),
-                "b_first": min(row.first_seen, *(seen.at for seen in several)),
-                "b_last": max(last.at, row.last_seen),
-                "b_state": "regressed" if back else row.state,
-                "b_state_at": last.at if back else row.state_at,
-                "b_entity": _cut(named),
-                "b_jobs": fresh.get((group_id, "job"), 0),
-                "b_users": fresh.get((group_id, "user"), 0),
-                "b_entities": fresh.get((group_id, "entity"), 0),
+                "id": group_id,
+                "count": sum(seen.count for seen in several),
+                "first_seen": min(row.first_seen, *(seen.at for seen in several)),
+                "last_seen": max(last.at, row.last_seen),
+                "state": "regressed" if back else row.state,
+                "state_at": last.at if back else row.state_at,
+                "entity": _cut(named) or row.entity,
+                "jobs": fresh.get((group_id, "job"), 0),
+                "users": fresh.get((group_id, "user"), 0),
+                "entities": fresh.get((group_id, "entity"), 0),
             }
         )
-    connection = await session.connection()
-    await connection.execute(_GROUP_UPDATE, values)
+    await update_many(session, _GROUPS, values, key="id", add=("count", "jobs", "users", "entities"))
     return changes
-
-
-def _group_update() -> Any:
-    table: Table = ErrorGroup.__table__  # type: ignore[assignment]
-    columns = table.c
-    return (
-        update(table)
-        .where(columns.id == bindparam("b_id"))
-        .values(
-            count=columns.count + bindparam("b_count"),
-            first_seen=bindparam("b_first"),
-            last_seen=bindparam("b_last"),
-            state=bindparam("b_state"),
-            state_at=bindparam("b_state_at"),
-            entity=func.coalesce(bindparam("b_entity", type_=columns.entity.type), columns.entity),
-            jobs=columns.jobs + bindparam("b_jobs"),
-            users=columns.users + bindparam("b_users"),
-            entities=columns.entities + bindparam("b_entities"),
-        )
-    )
-
-
-_GROUP_UPDATE = _group_update()

@@ -41,6 +41,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     platform = app.state.platform
     await platform.db.migrate()
     await platform.datasets.start()
+    if platform.alerts is not None:
+        platform.alerts.start(platform.occurrences)
     platform.occurrences.start()
     platform.retention.start()
     platform.driver.start()
@@ -57,6 +59,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await platform.trainer.close()
         await platform.retention.stop()
         await platform.occurrences.stop()
+        if platform.alerts is not None:
+            await platform.alerts.stop()
         await platform.db.close()
         await spans.flush()
 

@@ -16,6 +16,7 @@ from app.clients.trainer import TrainerClient
 from app.config import Settings
 from app.db.session import Database, utcnow
 from app.services.agents import AgentService
+from app.services.alerts import Alerts, make_alerts
 from app.services.artifacts import ArtifactService
 from app.services.bulk_retry import BulkRetry
 from app.services.callers import Caller
@@ -24,6 +25,7 @@ from app.services.digest import Digests
 from app.services.error_groups import ErrorGroups
 from app.services.explain import ExplanationService
 from app.services.feedback import FeedbackService
+from app.services.gauges import Gauges
 from app.services.idempotency import IdempotencyService
 from app.services.mlflow_runs import MlflowRuns, make_mlflow
 from app.services.occurrences import Occurrences
@@ -75,6 +77,8 @@ class Platform:
     retention: Retention
     idempotency: IdempotencyService
     mlflow: MlflowRuns | None
+    gauges: Gauges
+    alerts: Alerts | None
     driver: Driver
     base_url: str = ""
 
@@ -144,6 +148,8 @@ def build(settings: Settings, clock: Callable[[], datetime] = utcnow, rng: rando
         **_tracking(settings, db, storage, clock),
         idempotency=IdempotencyService(db, clock),
         mlflow=make_mlflow(settings, db, artifacts, clock),
+        gauges=Gauges(db, settings.home, alive_for, hub.watching, clock),
+        alerts=make_alerts(settings.alert_url, public_url, clock),
         driver=driver,
     )
     return platform

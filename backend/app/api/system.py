@@ -146,4 +146,5 @@ async def metrics(connection: HTTPConnection, platform: PlatformDep) -> Response
     wanted = platform.settings.metrics_token
     if wanted is not None and not same(bearer(connection), wanted):
         raise PlatformError.from_code("INVALID_TOKEN")
+    await platform.gauges.refresh()
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

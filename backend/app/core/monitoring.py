@@ -15,6 +15,7 @@ from typing import Any
 
 from app.core.errors import ErrorType, PlatformError, UnexpectedError
 from app.core.logging import get_logger, seen_before
+from app.core.metrics import contained
 from app.core.redact import redact
 from app.core.tracing import get_trace_id
 
@@ -57,6 +58,9 @@ class Windows:
 
 
 windows = Windows()
+Listener = Callable[[PlatformError, str, str, str, Mapping[str, Any]], None]
+listeners: list[Listener] = []
+"""Hear of each reported error: the error, its fingerprint, the component, the trace id, and where it was."""
 _on = False
 
 
@@ -203,15 +207,18 @@ def capture_error_with_context(
 
     `exceptions` are those of another process, root first: type, message, module, frames (file, line, function, code).
     """
+    fingerprint = fingerprint or fingerprint_of(error, component)
+    trace_id = trace_id or get_trace_id()
+    for listener in listeners:
+        with contained("error listener"):
+            listener(error, fingerprint, component, trace_id, extra or {})
     if not _on:
         return None
-    fingerprint = fingerprint or fingerprint_of(error, component)
     if not captures(error, fingerprint):
         return None
     import sentry_sdk
 
     event, hint = _event_of(error, exceptions, component)
-    trace_id = trace_id or get_trace_id()
     event["level"] = LEVELS[error.severity.value]
     event["fingerprint"] = [fingerprint]
     event["tags"] = {

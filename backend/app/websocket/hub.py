@@ -86,6 +86,10 @@ class Hub:
     def __init__(self) -> None:
         self._channels: dict[str, _Channel] = {}
 
+    def watching(self) -> int:
+        """Number of watchers."""
+        return sum(channel.watchers for channel in self._channels.values())
+
     def publish(self, events: Sequence[JobEvent]) -> None:
         """Passes committed events on; jobs that nobody watches cost nothing."""
         told: set[str] = set()

@@ -1,0 +1,44 @@
+"""Sends alerts to whoever passes them on to people. What the HTTP library raises ends here."""
+
+from typing import Any
+
+import httpx2
+
+from app.core.errors import ConfigurationError, NetworkError, ServiceUnavailableError
+from app.core.errors import TimeoutError as OperationTimeout
+from app.core.retry import retry_on_transient_error
+from app.core.retry_after import wait_asked
+from app.core.timing import within
+
+ANSWER_SECONDS = 5.0
+NAME = "alert receiver"
+
+
+class AlertClient:
+    """Posts JSON to one address."""
+
+    def __init__(self, url: str, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+        self.url = url
+        self._http = httpx2.AsyncClient(transport=transport, trust_env=False)
+
+    @retry_on_transient_error()
+    async def send(self, body: Any) -> None:
+        """Delivers `body`.
+
+        Raises:
+            PlatformError: the receiver cannot be reached in time, or does not take it.
+        """
+        try:
+            response = await self._http.post(self.url, json=body, timeout=within(ANSWER_SECONDS))
+        except httpx2.TimeoutException as error:
+            raise OperationTimeout("alert", int(ANSWER_SECONDS)) from error
+        except httpx2.HTTPError as error:
+            raise NetworkError(NAME, error) from error
+        if response.status_code == httpx2.codes.TOO_MANY_REQUESTS or response.is_server_error:
+            raise ServiceUnavailableError(NAME, wait_asked(response.headers))
+        if not response.is_success:
+            raise ConfigurationError("VTP_ALERT_URL", f"the receiver answered {response.status_code}")
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()

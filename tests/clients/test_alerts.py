@@ -42,7 +42,7 @@ async def test_a_refusal_is_not_repeated_and_names_the_setting() -> None:
     with receiving() as receiver:
         receiver.statuses = [(404, {})]
         client = AlertClient(receiver.url)
-        with pytest.raises(ConfigurationError, match="VTP_ALERT_URL.*404"):
+        with pytest.raises(ConfigurationError, match=r"VTP_ALERT_URL.*404"):
             await client.send({"text": "x"})
         await client.close()
     assert receiver.statuses == []

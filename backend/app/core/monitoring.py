@@ -15,7 +15,6 @@ from typing import Any
 
 from app.core.errors import ErrorType, PlatformError, UnexpectedError
 from app.core.logging import get_logger, seen_before
-from app.core.metrics import contained
 from app.core.redact import redact
 from app.core.tracing import get_trace_id
 
@@ -209,9 +208,8 @@ def capture_error_with_context(
     """
     fingerprint = fingerprint or fingerprint_of(error, component)
     trace_id = trace_id or get_trace_id()
-    for listener in listeners:
-        with contained("error listener"):
-            listener(error, fingerprint, component, trace_id, extra or {})
+    if listeners:
+        _tell_listeners(error, fingerprint, component, trace_id, extra or {})
     if not _on:
         return None
     if not captures(error, fingerprint):
@@ -242,6 +240,15 @@ def capture_error_with_context(
         **(contexts or {}),
     }
     return sentry_sdk.capture_event(event, hint=hint)
+
+
+def _tell_listeners(error: PlatformError, fingerprint: str, component: str, trace_id: str, extra: Mapping[str, Any]) -> None:
+    # What `contained` keeps in, it reports here.
+    from app.core.metrics import contained
+
+    for listener in listeners:
+        with contained("error listener"):
+            listener(error, fingerprint, component, trace_id, extra)
 
 
 def _event_of(

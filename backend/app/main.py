@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.types import Scope
 
 from app import __version__
@@ -31,6 +32,7 @@ from app.api.limits import RateLimits
 from app.api.openapi import describe
 from app.config import Settings
 from app.core import responses, spans
+from app.core.metrics import expect_answers
 from app.core.redact import redact_text
 from app.db.session import utcnow
 from app.websocket import training as training_websocket
@@ -98,6 +100,7 @@ def create_app(settings: Settings | None = None, clock: Callable[[], datetime] =
     app.include_router(system.metrics_router)
     # The page takes every path that is left.
     app.include_router(page.router)
+    expect_answers((route.path, method) for route in app.routes if isinstance(route, APIRoute) for method in route.methods)
     describe(app)
     responses.install(
         app,

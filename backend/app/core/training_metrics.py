@@ -8,6 +8,8 @@ from app.core.error_messages import REGISTRY
 
 MOST_FRAMEWORKS = 20
 """Frameworks that get a label value of their own; agents name them, so they could be any number."""
+ACTIONS = ("retry", "repair", "elsewhere", "fail", "none")
+"""What can be done about a failed attempt."""
 CAUSERS = frozenset(row.causer for row in REGISTRY.values())
 
 jobs_ended = Counter(
@@ -83,13 +85,21 @@ def answered(status: int) -> None:
         child.inc()
 
 
+for _code in REGISTRY:
+    for _action in ACTIONS:
+        attempt_failures.labels(error_code=_code, action=_action)
+
+
 def framework_label(name: str) -> str:
-    """`name` as a label value; beyond the first so many, all are ``other``."""
+    """`name` as a label value, its counts begun at 0; beyond the first so many, all are ``other``."""
     with _lock:
-        if name in _frameworks or len(_frameworks) < MOST_FRAMEWORKS:
-            _frameworks.add(name)
-            return name
-    return "other"
+        if name not in _frameworks:
+            name = name if len(_frameworks) < MOST_FRAMEWORKS else "other"
+            if name not in _frameworks:
+                _frameworks.add(name)
+                for outcome, causer in (("succeeded", ""), ("cancelled", ""), *(("failed", causer) for causer in CAUSERS)):
+                    jobs_ended.labels(outcome=outcome, causer=causer, framework=name)
+    return name
 
 
 def causer_label(code: str | None) -> str:

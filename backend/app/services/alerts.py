@@ -38,6 +38,8 @@ OWNERS = {"platform": "platform", "unknown": "platform", "dependency": "infrastr
 SERIOUS = ("high", "critical")
 ALERTMANAGER = "/api/v2/alerts"
 sent_total = Counter("platform_alerts_total", "Alerts told at once, by what came of them", ["outcome"])
+for _outcome in ("sent", "repeated", "dropped", "failed"):
+    sent_total.labels(outcome=_outcome)
 
 
 @dataclass(frozen=True, slots=True)

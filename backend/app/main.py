@@ -97,10 +97,15 @@ def create_app(settings: Settings | None = None, clock: Callable[[], datetime] =
         training_websocket,
     ):
         app.include_router(module.router)
+        expect_answers(
+            (route.path, method)
+            for route in module.router.routes
+            if isinstance(route, APIRoute)
+            for method in route.methods
+        )
     app.include_router(system.metrics_router)
     # The page takes every path that is left.
     app.include_router(page.router)
-    expect_answers((route.path, method) for route in app.routes if isinstance(route, APIRoute) for method in route.methods)
     describe(app)
     responses.install(
         app,

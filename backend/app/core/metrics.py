@@ -126,7 +126,7 @@ def _of_answer(
     return _errors(kind, severity, component), answers, error_handling_latency.labels(error_type=kind)
 
 
-# A series that appears with its first error looks flat to Prometheus, which sees growth only: those of the alerts begin at 0.
+# A series that appears with its first error looks flat to Prometheus, which sees growth: those of the alerts begin at 0.
 for _row in REGISTRY.values():
     if _row.severity == "critical" or _row.code in FAILED_PART:
         for _component in {FAILED_PART.get(_row.code, "api"), "api", "driver"}:

@@ -195,11 +195,6 @@ class Temporal(Server):
         self.run(*command, "--log-level", "error", *(["--db-filename", self.file] if self.file else []))
         until(lambda: listens(self.port), "Temporal")
 
-    def hang(self, *, on: bool) -> None:
-        """Lets it hang with open connections, or go on."""
-        assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGSTOP if on else signal.SIGCONT)
-
     def close(self) -> None:
         """Ends it."""
         self.kill()

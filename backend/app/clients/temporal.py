@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from temporalio.api.workflowservice.v1 import GetSystemInfoRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSystemInfoRequest
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
@@ -157,15 +157,16 @@ class TemporalClient:
         return known
 
     async def version(self) -> str:
-        """The server's version; asked beside the breaker, and closes it: a server that answers is back.
+        """The version of a server that answers and knows our namespace; asked beside the breaker, and closes it.
 
         Raises:
             PlatformError: TEMPORAL_ERROR.
         """
 
         async def call(client: Client) -> str:
-            answer = await client.workflow_service.get_system_info(GetSystemInfoRequest(), timeout=_rpc(CONNECT_SECONDS))
-            return str(answer.server_version)
+            service, wait = client.workflow_service, _rpc(CONNECT_SECONDS)
+            await service.describe_namespace(DescribeNamespaceRequest(namespace=self.place.namespace), timeout=wait)
+            return str((await service.get_system_info(GetSystemInfoRequest(), timeout=wait)).server_version)
 
         try:
             told: str = await self._once(call, CONNECT_SECONDS)
@@ -194,9 +195,9 @@ class TemporalClient:
         except Exception as error:
             raise _told(error) from error
 
-    async def _call(self, call: Call, *, again: bool, seconds: float = RPC_SECONDS) -> Any:
+    async def _call(self, call: Call, *, again: bool, seconds: float | None = None) -> Any:
         try:
-            return await (self._protected if again else self._guarded)(call, seconds)
+            return await (self._protected if again else self._guarded)(call, seconds or RPC_SECONDS)
         except Exception as error:
             raise _told(error) from error
 
@@ -224,8 +225,8 @@ class TemporalClient:
         )
 
 
-def _rpc(seconds: float = RPC_SECONDS) -> timedelta:
-    return timedelta(seconds=within(seconds))
+def _rpc(seconds: float | None = None) -> timedelta:
+    return timedelta(seconds=within(seconds or RPC_SECONDS))
 
 
 def _told(error: Exception) -> PlatformError:

@@ -19,11 +19,12 @@ from app.db.repositories import agents, jobs
 from app.db.session import Database
 from app.db.states import ATTEMPT_FINAL, ATTEMPT_STATES, JOB_STATES, transition
 from app.services.datasets import DatasetService
+from app.services.going_on import beginning
 from app.services.tokens import AttemptTokens
 from app.services.training import TrainingService
 from app.services.training_counts import count_start
 from app.services.verdicts import fail_attempt, fail_job
-from app.workflows.lifecycle import Choice, allot, choose_agent, resume_from
+from app.workflows.lifecycle import Choice, allot, choose_agent
 
 logger = get_logger(__name__)
 HAND_OVER_SECONDS = 14.0
@@ -135,7 +136,7 @@ class Dispatcher:
                     status="created",
                     agent_id=agent.id,
                     config=job.next_config or job.config,
-                    resumed_from=resume_from(earlier, kept),
+                    resumed_from=beginning(job, earlier, kept),
                     wait_s=wait,
                     last_agent_seq=0,
                     created_at=now,
@@ -205,8 +206,9 @@ class Dispatcher:
         mine = f"{base}/training-jobs/{job_id}"
         resume = None
         if (file := attempt.resumed_from) is not None:
+            theirs = f"{base}/training-jobs/{file.get('job_id', job_id)}/attempts/{file['attempt']}"
             resume = {
-                "url": f"{mine}/attempts/{file['attempt']}/artifacts/{file['name']}",
+                "url": f"{theirs}/artifacts/{file['name']}",
                 "epoch": file["epoch"],
                 "sha256": file["sha256"],
             }

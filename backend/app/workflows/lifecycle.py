@@ -4,9 +4,12 @@ from collections import Counter as Tally
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from app.db.models import Agent, Artifact, Attempt, Job
+from app.db.models import Agent, Attempt, Job
+from app.workflows.fit import misfit
+
+NAMED = 3
+"""Agents that are named where none fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +41,23 @@ def offers(agent: Agent, framework: str) -> bool:
 
 
 def choose_agent(job: Job, agents: Sequence[Agent], busy: Mapping[str, int], alive_since: datetime) -> Choice:
-    """The agent for the next attempt of `job`: alive, with the framework and a free slot, the least busy first.
+    """The agent for the next attempt of `job`: alive, not drained, fitting, with a free slot, the least busy first.
 
-    Agents that failed the job are avoided while another could take it, for a wrong exclusion must not park a job.
+    Agents that failed the job, and those on which much else fails, are avoided while another could take it, for a wrong
+    exclusion must not park a job.
     """
     able = [agent for agent in agents if offers(agent, job.framework)]
     alive = [agent for agent in able if agent.last_seen_at > alive_since]
     if not alive:
         what = f"no agent with {job.framework} is reachable" if able else f"no agent offers {job.framework}"
         return Choice(None, what, reachable=False)
-    wanted = [agent for agent in alive if agent.id not in job.excluded_agents] or alive
+    misfits = {agent.id: "is drained" if agent.drained_at else misfit(agent, job.config or {}) for agent in alive}
+    fitting = [agent for agent in alive if misfits[agent.id] is None]
+    if not fitting:
+        told = "; ".join(f"{agent.name} {misfits[agent.id]}" for agent in alive[:NAMED])
+        return Choice(None, f"no agent with {job.framework} fits: {told}", reachable=True)
+    sound = [agent for agent in fitting if agent.excluded_until is None] or fitting
+    wanted = [agent for agent in sound if agent.id not in job.excluded_agents] or sound
     free = [agent for agent in wanted if busy.get(agent.id, 0) < agent.slots]
     if not free:
         return Choice(None, "all agents are busy", reachable=True)
@@ -73,20 +83,3 @@ def allot(
 def knows(job: Job, choice: Choice | None) -> bool:
     """Whether a queued job can only wait, and says so already: a thousand of them cost a round next to nothing."""
     return choice is not None and choice.agent is None and (job.progress or {}).get("waiting_for") == choice.reason
-
-
-def resume_from(attempts: Sequence[Attempt], checkpoints: Sequence[Artifact]) -> dict[str, Any] | None:
-    """The checkpoint that the next attempt begins with: the newest of the most epochs that is not known to be bad.
-
-    Bad are those that an earlier attempt began with and could not load.
-    """
-    bad = {
-        attempt.resumed_from["sha256"]
-        for attempt in attempts
-        if attempt.resumed_from is not None and (attempt.diagnosis or {}).get("code") == "CHECKPOINT_INVALID"
-    }
-    good = [checkpoint for checkpoint in checkpoints if checkpoint.sha256 not in bad]
-    if not good:
-        return None
-    best = max(good, key=lambda checkpoint: (checkpoint.epoch or 0, checkpoint.attempt, checkpoint.created_at))
-    return {"attempt": best.attempt, "name": best.name, "epoch": best.epoch or 0, "sha256": best.sha256}

@@ -13,12 +13,13 @@ from datetime import timedelta
 from temporalio.worker import Worker
 
 from app.clients.temporal import TemporalClient
+from app.core import timing
 from app.core.errors import PlatformError, UnexpectedError
 from app.core.logging import get_logger
 from app.core.metrics import track_error
 from app.core.policies import TEMPORAL
-from app.core.timing import deadline
 from app.db.models import Job
+from app.db.repositories import jobs
 from app.workflows.dispatch import HAND_OVER_SECONDS, Dispatcher
 from app.workflows.lifecycle import allot, is_due, knows
 from app.workflows.steps import Steps, standing
@@ -87,9 +88,11 @@ class TemporalDriver:
         """
         until = time.monotonic() + min(seconds, HAND_OVER_SECONDS)
         try:
-            with deadline(max(0.0, until - time.monotonic())):
+            with timing.deadline(max(0.0, until - time.monotonic())):
                 await self._wake(job_id, again=True)
         except PlatformError as error:
+            self._told_away(error)
+            self._news.set()
             if await self.steps.give_up(job_id, error):
                 raise
             return
@@ -125,12 +128,16 @@ class TemporalDriver:
                     await self._news.wait()
 
     async def _until_back(self, error: PlatformError) -> None:
-        """Waits until the server answers, asking it as its policy has it."""
+        """Waits until the server answers, asking it as its policy has it. Cancellations are passed on all the while."""
         tries = 0
         self._told_away(error)
         while self.away is not None:
             tries += 1
-            await asyncio.sleep(self.dispatcher.rng.uniform(*TEMPORAL.bounds(tries)))
+            left = self._pause(tries)
+            while left > 0:
+                await self._stop_cancelled()
+                await timing.current().async_sleep(min(left, self.interval))
+                left -= self.interval
             try:
                 version = await self.client.version()
             except PlatformError as still:
@@ -138,6 +145,20 @@ class TemporalDriver:
                 continue
             self.away = self._compared = None
             logger.info("temporal is back", version=version)
+
+    async def _stop_cancelled(self) -> None:
+        """Asks agents to stop what users have cancelled, where no step that does is under way here."""
+        try:
+            active = await self.dispatcher.db.read(jobs.active_jobs)
+            for job in active:
+                if job.status == "cancelling" and not self.activities.is_with(job.id):
+                    await self.steps.ask_to_stop(job, handing_over=True)
+        except PlatformError as error:
+            logger.warning("cancellations not passed on", code=error.code, error=error.message)
+            track_error(error, "driver")
+
+    def _pause(self, tries: int) -> float:
+        return self.dispatcher.rng.uniform(*TEMPORAL.bounds(max(tries, 1)))
 
     def _told_away(self, error: PlatformError) -> None:
         if self.away is None:
@@ -160,7 +181,7 @@ class TemporalDriver:
             except Exception as error:
                 logger.exception("temporal worker failed")
                 track_error(UnexpectedError(error), "driver")
-            await asyncio.sleep(self.dispatcher.rng.uniform(*TEMPORAL.bounds(max(tries, 1))))
+            await timing.current().async_sleep(self._pause(tries))
 
     async def round(self) -> None:
         """One look at all jobs that have not ended: wakes the workflows that have something to do, starts those that lack.
@@ -168,6 +189,8 @@ class TemporalDriver:
         Raises:
             PlatformError: TEMPORAL_ERROR, DATABASE_ERROR.
         """
+        if self.away is not None:
+            raise self.away
         active, queue, everyone, busy = await self.dispatcher.db.read(standing)
         await self._compare()
         stuck = self.dispatcher.stuck

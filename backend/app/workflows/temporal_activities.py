@@ -1,6 +1,7 @@
 """The steps of a job as Temporal activities: what the local driver does, on the same rows; each tells what they say now."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -73,12 +74,17 @@ class Activities:
         self.listening_since = dispatcher.clock()
         self.settled: Callable[[str, Step], None] = lambda _job_id, _step: None
         """Called with every job's standing after a step."""
-        self._bells: dict[str, asyncio.Event] = {}
+        self._bells: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        # More than one a job where a server has lost its data: the old step has not heard of it yet.
 
     def ring(self, job_id: str) -> None:
         """The rows of a job have changed: whoever is with its attempt looks now."""
-        if job_id in self._bells:
-            self._bells[job_id].set()
+        for bell in self._bells.get(job_id, ()):
+            bell.set()
+
+    def is_with(self, job_id: str) -> bool:
+        """Whether this backend is with an attempt of the job."""
+        return bool(self._bells.get(job_id))
 
     @activity.defn(name="dispatch")
     @told
@@ -103,7 +109,8 @@ class Activities:
         """Stays with an attempt until it has ended: passes a cancellation on, and gives it up when its agent is silent."""
         since = self.listening_since
         seen: dict[str, Any] = {"attempt": number}
-        bell = self._bells.setdefault(job_id, asyncio.Event())
+        bell = asyncio.Event()
+        self._bells[job_id].add(bell)
         try:
             async with self._beating(seen):
                 while True:
@@ -121,7 +128,9 @@ class Activities:
                         async with asyncio.timeout(self.interval):
                             await bell.wait()
         finally:
-            self._bells.pop(job_id, None)
+            self._bells[job_id].discard(bell)
+            if not self._bells[job_id]:
+                del self._bells[job_id]
         return await self._standing(job_id)
 
     @activity.defn(name="fail")

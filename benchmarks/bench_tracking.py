@@ -44,6 +44,8 @@ NOW = datetime(2026, 11, 23, 23, 30, tzinfo=UTC)
 TOKEN, USER_TOKEN = "token-of-the-benchmark", "token-of-user-7-of-the-benchmark"
 GOAL_MS, GOAL_GROWTH, GOAL_WRITES = 50.0, 2.0, 2000.0
 GROUPS = "/api/v1/errors/groups"
+WARM = 15
+"""Questions before those that are measured: of a service that runs, what is asked often is in memory."""
 Ask = Callable[[random.Random], tuple[str, dict[str, Any]]]
 
 
@@ -66,7 +68,7 @@ def questions(rows: int) -> dict[str, Ask]:
         "list, by whose fault": lambda _: (GROUPS, {"causer": "hardware", "source": "job"}),
         "list of one user": lambda _: (GROUPS, {"user": True}),
         "one group": lambda rng: (f"{GROUPS}/{hot(rng)}", {}),
-        "one group of one user": lambda rng: (f"{GROUPS}/{hot(rng)}", {"user": True}),
+        "one group of one user": lambda rng: (f"{GROUPS}/{rng.randint(1, 5)}", {"user": True}),
         "its occurrences": lambda rng: (f"{GROUPS}/{hot(rng)}/occurrences", {}),
         "search, frequent word": lambda rng: (GROUPS, {"q": rng.choice(("memory", "heartbeat", "bucket", "loss"))}),
         "search, rare word": lambda rng: (GROUPS, {"q": word_of(rng.randint(1, groups))}),
@@ -107,14 +109,14 @@ async def ask_all(url: str, home: Path, rows: int, times: int) -> dict[str, tupl
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://bench.test") as client:
         for name, ask in questions(rows).items():
             taken = []
-            for number in range(times + 3):
+            for number in range(times + WARM):
                 path, params = ask(rng)
                 token = USER_TOKEN if params.pop("user", False) else TOKEN
                 began = time.perf_counter()
                 answer = await client.get(path, params=params, headers={"Authorization": f"Bearer {token}"})
-                if number >= 3:
+                if number >= WARM:
                     taken.append((time.perf_counter() - began) * 1000)
-                if answer.status_code not in (200, 404) or (answer.status_code == 404 and "user" not in name):
+                if answer.status_code != 200:
                     message = f"{name}: {answer.status_code} {answer.text[:300]}"
                     raise RuntimeError(message)
             taken.sort()

@@ -106,7 +106,7 @@ def statements(rows: int, *, postgres: bool) -> Iterable[str]:
     ):
         yield (
             "insert into error_counts (group_id, user_name, span, bucket, count) "
-            f"select group_id, {name}, '{span}', {bucket}, count(*) from error_occurrences {wanted} group by 1, 2, 3, 4"
+            f"select group_id, {name}, '{span}', {bucket}, count(*) from error_occurrences {wanted} group by 1, 2, 3, 4 order by 4"
         )
     yield from _job_rows(jobs, numbers, moment, group, chance, rows)
 
@@ -120,7 +120,7 @@ def _numbers(postgres: bool) -> str:
 def _affected(kind: str, column: str) -> str:
     return (
         "insert into error_affected (group_id, kind, name, count, first_at, last_at) "
-        f"select group_id, '{kind}', {column}, count(*), min(at), max(at) from error_occurrences group by group_id, {column}"
+        f"select group_id, '{kind}', {column}, count(*), min(at), max(at) from error_occurrences group by group_id, {column} order by max(at)"
     )
 
 
@@ -231,7 +231,7 @@ def fill_postgres(psql: Path, port: int, folder: Path, rows: int) -> None:
         fill(rows, lambda text: file.write(text + ";\n") and None, many, postgres=True)
         for table in ("error_groups", "error_occurrences"):
             file.write(f"select setval(pg_get_serial_sequence('{table}', 'id'), (select max(id) from {table}));\n")
-        file.write("vacuum analyze;\n")
+        file.write("vacuum analyze; checkpoint;\n")
     script.chmod(0o644)
     command = [
         psql,

@@ -46,6 +46,7 @@ class Answered:
     status: int
     method: str
     endpoint: str
+    raised: PlatformError | None = None
 
 
 Observer = Callable[[Answered], None]
@@ -230,7 +231,7 @@ class WayOut:
             report(error, component, "request failed", place=f"{method} {endpoint}", path=scope["path"])
         for observer in self.observers:
             with contained("error observer"):
-                observer(Answered(body, status, method, endpoint or "unmatched"))
+                observer(Answered(body, status, method, endpoint or "unmatched", error))
 
     async def end(self, websocket: WebSocket, error: PlatformError, seq: int | None = None) -> None:
         """Ends a WebSocket with an error: before it was accepted as an HTTP answer, afterwards as its last message.

@@ -11,6 +11,7 @@ from app.core.errors import PlatformError
 from app.core.redact import public_text, redact
 from app.core.responses import public
 from app.db.models import Attempt, Job
+from app.db.repositories.error_regrouping import take_back
 from app.db.repositories.errors import GroupChange, Seen, record
 from app.diagnosis.fingerprint import fingerprint
 from app.services.storms import Storms
@@ -47,6 +48,16 @@ async def take_in(session: AsyncSession, storms: Storms, now: datetime) -> tuple
     return len(attempts) + len(marks), changes
 
 
+async def judged_anew(session: AsyncSession, attempt: Attempt, job: Job, before: dict[str, Any]) -> None:
+    """Takes an attempt whose diagnosis was `before` out of its group; the next look puts it into that of its new one."""
+    if attempt.error_group_id is None or before.get("fingerprint") == (attempt.diagnosis or {}).get("fingerprint"):
+        return
+    await take_back(session, attempt.error_group_id, _of_attempt(attempt, job, before))
+    attempt.error_group_id = None
+    if job.attempt == attempt.number:
+        job.error_group_id = None
+
+
 def _untracked_attempts() -> Any:
     query = select(Attempt, Job).join(Job, Job.id == Attempt.job_id)
     query = query.where(Attempt.status == FAILED, Attempt.error_group_id.is_(None))
@@ -62,8 +73,8 @@ def _untracked_jobs() -> Any:
     return query.order_by(Job.number).limit(AT_ONCE).with_for_update(of=Job, skip_locked=True)
 
 
-def _of_attempt(attempt: Attempt, job: Job) -> Seen:
-    diagnosis = redact(attempt.diagnosis or {})
+def _of_attempt(attempt: Attempt, job: Job, judged: dict[str, Any] | None = None) -> Seen:
+    diagnosis = redact(judged or attempt.diagnosis or {})
     error = shown_error(attempt.error, f"{PREFIX}/training-jobs/{job.id}/attempts") or _unknown()
     lines = diagnosis.get("evidence") or ()
     code = diagnosis.get("code") or error["code"]

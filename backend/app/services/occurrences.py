@@ -7,16 +7,19 @@ token, too many requests).
 """
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.errors import PlatformError
+from app.core.errors import DatabaseError, PlatformError
+from app.core.logging import get_logger
 from app.core.metrics import contained
+from app.core.monitoring import BUGS, fingerprint_of
 from app.core.redact import public_text
 from app.core.responses import Answered
 from app.db.repositories import error_reading
@@ -24,21 +27,29 @@ from app.db.repositories.errors import GroupChange, Seen, record
 from app.db.session import Database, utcnow
 from app.services.callers import caller_name
 from app.services.failed_jobs import take_in
-from app.services.storms import Pending, Storms
+from app.services.storms import Pending, Storms, dropped_total
 
+logger = get_logger(__name__)
 AT_ONCE = 1000
 EVERY_SECONDS = 1.0
 FOLLOW_SECONDS = 2.0
 """How often failed jobs are looked for."""
 NOT_KEPT = frozenset({401, 429})
-VERSION = "a1"
-"""Of the fingerprints of error answers."""
 Observer = Callable[[GroupChange], None]
 
 
-def fingerprint_of(version: str, *parts: str) -> str:
-    """A name for what these parts have in common."""
-    return f"{version}:{hashlib.sha256(chr(10).join(parts).encode(errors='replace')).hexdigest()[:16]}"
+def _kind(answered: Answered, place: str) -> tuple[str, str]:
+    """The fingerprint of an answer, the same as in the log and in Sentry, and a line that tells of it."""
+    raised = answered.raised
+    if raised is None or raised.code not in BUGS:
+        return _usual(answered.error["code"], place), public_text(f"{place}: {answered.error['title']}")
+    cause = raised.original_exception or raised
+    return fingerprint_of(raised, place), public_text(f"{type(cause).__name__} in {place}")
+
+
+@lru_cache(maxsize=1024)
+def _usual(code: str, place: str) -> str:
+    return fingerprint_of(PlatformError.from_code(code), place)
 
 
 class Occurrences:
@@ -58,12 +69,13 @@ class Occurrences:
         if answered.status in NOT_KEPT:
             return
         error, place = answered.error, f"{answered.method} {answered.endpoint}"
+        fingerprint, title = _kind(answered, place)
         self.add(
             Seen(
-                fingerprint=fingerprint_of(VERSION, error["code"], place),
+                fingerprint=fingerprint,
                 source="api",
                 code=error["code"],
-                title=public_text(f"{place}: {error['title']}"),
+                title=title,
                 at=self.clock(),
                 error=error,
                 trace_id=error["trace_id"][:32],
@@ -112,7 +124,15 @@ class Occurrences:
         """
         while self.pending:
             batch = self.pending.take(AT_ONCE)
-            _, changes = await self.db.write(lambda session, batch=batch: record(session, batch))
+            try:
+                _, changes = await self.db.write(lambda session, batch=batch: record(session, batch))
+            except DatabaseError as error:
+                if not isinstance(error.__cause__, DataError | IntegrityError):
+                    raise
+                # No later try would do better, and all that came after would wait behind it.
+                logger.exception("occurrences not taken in", number=len(batch))
+                dropped_total.inc(len(batch))
+                changes = []
             self.pending.done()
             self._tell(changes)
 

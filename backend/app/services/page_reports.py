@@ -1,5 +1,6 @@
 """Failures that the page tells of itself: bounded in number and length, freed of secrets, grouped like all others."""
 
+import hashlib
 import re
 from collections import deque
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from app.db.session import utcnow
 from app.diagnosis.fingerprint import normal
 from app.schemas.tracking import PageReport
 from app.services.callers import Caller
-from app.services.occurrences import Occurrences, fingerprint_of
+from app.services.occurrences import Occurrences
 
 VERSION = "p1"
 """Of the fingerprints of the page's failures."""
@@ -30,6 +31,10 @@ FRAMES = 3
 def frames(stack: str) -> list[str]:
     """The innermost places of a browser's stack, without line numbers and without the hash in a file's name."""
     return [f"{match[3]}:{match[1] or match[2] or ''}" for match in _FRAME.finditer(stack)][:FRAMES]
+
+
+def _fingerprint(*parts: str) -> str:
+    return f"{VERSION}:{hashlib.sha256(chr(10).join(parts).encode(errors='replace')).hexdigest()[:16]}"
 
 
 class PageReports:
@@ -55,7 +60,7 @@ class PageReports:
             if value is not None
         }
         trace_id = report.trace_id or get_trace_id()
-        fingerprint = fingerprint_of(VERSION, report.name, normal(told["message"]), *frames(told.get("stack", "")))
+        fingerprint = _fingerprint(report.name, normal(told["message"]), *frames(told.get("stack", "")))
         fingerprint = self._bounded(fingerprint, caller.name, now)
         line = f"{told['name']}: {told['message']}".split("\n", 1)[0][:200]
         error = public(UnexpectedError(RuntimeError(line)), trace_id=trace_id)
@@ -93,6 +98,6 @@ class PageReports:
             since, kinds = now, set()
         self._kinds[name] = (since, kinds)
         if fingerprint not in kinds and len(kinds) >= KINDS_AN_HOUR:
-            return fingerprint_of(VERSION, "too many kinds")
+            return _fingerprint("too many kinds")
         kinds.add(fingerprint)
         return fingerprint

@@ -16,7 +16,7 @@ from app.db.models import Attempt, Job
 from app.db.states import JOB_FINAL
 from app.db.tracking import ErrorAffected
 
-NEWEST_JOBS = 200
+NEWEST_JOBS = 100
 LONGEST_CHAIN = 5
 """Retries of retries that are followed."""
 WORDS = {"batch_size": "batch", "val_batch_size": "validation batch", "image_size": "image size", "lr0": "learning rate"}
@@ -78,66 +78,63 @@ async def fixes_of(session: AsyncSession, group_id: int) -> list[dict[str, Any]]
     """What helped the newest jobs of a group, the most frequent first."""
     query = select(ErrorAffected.name).where(ErrorAffected.group_id == group_id, ErrorAffected.kind == "job")
     names = (await session.scalars(query.order_by(ErrorAffected.last_at.desc()).limit(NEWEST_JOBS))).all()
-    if not names:
-        return []
     chains = await _chains(session, names)
-    failed = await _failed_configs(session, group_id, [job_id for job_id, chain in chains.items() if chain])
-    found = (_outcome(job_id, chain, failed.get(job_id)) for job_id, chain in chains.items())
+    if not chains:
+        return []
+    failed, succeeded = await _attempts(session, group_id, chains)
+    found = (_outcome(job_id, chain, failed.get(job_id), succeeded) for job_id, chain in chains.items())
     return counted([outcome for outcome in found if outcome is not None])
 
 
 async def _chains(session: AsyncSession, names: Sequence[str]) -> dict[str, list[Any]]:
-    """Each job with those that it was retried as, in order."""
-    columns = (Job.id, Job.status, Job.attempt, Job.config, Job.retried_as)
-    known: dict[str, Any] = {}
-    wanted = list(names)
+    """Each job that was tried again, in itself or as another, with those that it was retried as, in order."""
+    query = select(Job.id, Job.status, Job.attempt, Job.config, Job.retried_as)
+    tried = query.where(Job.id.in_(names), Job.retried_as.is_not(None) | (Job.attempt > 1))
+    known: dict[str, Any] = {row.id: row for row in await session.execute(tried)} if names else {}
+    first = [name for name in names if name in known]
     for _ in range(LONGEST_CHAIN):
+        wanted = {row.retried_as for row in known.values()} - known.keys() - {None}
         if not wanted:
             break
-        for row in await session.execute(select(*columns).where(Job.id.in_(wanted))):
-            known[row.id] = row
-        following = {known[name].retried_as for name in wanted if name in known}
-        wanted = [name for name in following if name is not None and name not in known]
-    return {name: _chain(name, known) for name in names}
+        known |= {row.id: row for row in await session.execute(query.where(Job.id.in_(wanted)))}
+    return {name: _chain(name, known) for name in first}
 
 
 def _chain(name: str | None, known: Mapping[str, Any]) -> list[Any]:
     chain: list[Any] = []
-    while name in known and len(chain) < LONGEST_CHAIN:
+    while name in known and len(chain) <= LONGEST_CHAIN:
         chain.append(known[name])
         name = known[name].retried_as
     return chain
 
 
-async def _failed_configs(
-    session: AsyncSession, group_id: int, names: Sequence[str]
-) -> dict[str, tuple[int, dict[str, Any], dict[str, Any] | None]]:
-    """By job: number and configuration of its first attempt of this group, and the configuration of its last attempt."""
+async def _attempts(
+    session: AsyncSession, group_id: int, chains: Mapping[str, list[Any]]
+) -> tuple[dict[str, tuple[int, dict[str, Any]]], dict[str, dict[str, Any]]]:
+    """By job: number and configuration of its first attempt of this group; the configuration with which it succeeded."""
+    names = {row.id for chain in chains.values() for row in (chain[0], chain[-1])}
     columns = (Attempt.job_id, Attempt.number, Attempt.config, Attempt.error_group_id, Attempt.status)
-    query = select(*columns).where(Attempt.job_id.in_(names)).order_by(Attempt.job_id, Attempt.number)
-    found: dict[str, tuple[int, dict[str, Any], dict[str, Any] | None]] = {}
-    for row in await session.execute(query):
-        if row.job_id not in found:
-            if row.error_group_id == group_id:
-                found[row.job_id] = (row.number, row.config, None)
+    failed: dict[str, tuple[int, dict[str, Any]]] = {}
+    succeeded: dict[str, dict[str, Any]] = {}
+    for row in await session.execute(select(*columns).where(Attempt.job_id.in_(names)).order_by(Attempt.number)):
+        if row.error_group_id == group_id:
+            failed.setdefault(row.job_id, (row.number, row.config))
         elif row.status == "succeeded":
-            found[row.job_id] = (*found[row.job_id][:2], row.config)
-    return found
+            succeeded[row.job_id] = row.config
+    return failed, succeeded
 
 
 def _outcome(
-    job_id: str, chain: Sequence[Any], failed: tuple[int, dict[str, Any], dict[str, Any] | None] | None
+    job_id: str,
+    chain: Sequence[Any],
+    failed: tuple[int, dict[str, Any]] | None,
+    succeeded: Mapping[str, dict[str, Any]],
 ) -> Outcome | None:
     """What became of a job; None where it was not tried again, or that has not ended."""
-    if not chain:
-        return None
     first, last = chain[0], chain[-1]
-    number, before, after = failed or (first.attempt, first.config, None)
+    number, before = failed or (first.attempt, first.config)
     tried_again = len(chain) > 1 or first.attempt > number
     if not tried_again or last.status not in JOB_FINAL or last.status == "cancelled":
         return None
     worked = last.status == "succeeded"
-    if len(chain) > 1:
-        after = last.config
-        before = first.config
-    return Outcome(job_id, changes(before, after or before) if worked else (), worked, last.id)
+    return Outcome(job_id, changes(before, succeeded.get(last.id, last.config)) if worked else (), worked, last.id)

@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.logging import get_logger
 from app.core.metrics import contained
+from app.db.repositories.error_regrouping import forget
 from app.db.session import Database, utcnow
-from app.db.tracking import ErrorAffected, ErrorCount, ErrorFingerprint, ErrorGroup, ErrorOccurrence, ErrorWord
+from app.db.tracking import ErrorCount, ErrorGroup, ErrorOccurrence
 
 logger = get_logger(__name__)
 AT_ONCE = 5000
@@ -114,8 +115,6 @@ def _counts(span: str, before: datetime) -> Any:
 async def _forget_groups(session: AsyncSession, before: datetime) -> int:
     """Deletes up to `GROUPS_AT_ONCE` groups last seen before then; occurrences of theirs are gone or too old as well."""
     query = select(ErrorGroup.id).where(ErrorGroup.last_seen < before).order_by(ErrorGroup.last_seen).limit(GROUPS_AT_ONCE)
-    ids = (await session.scalars(query)).all()
-    for table in (ErrorOccurrence, ErrorAffected, ErrorCount, ErrorWord, ErrorFingerprint):
-        await session.execute(delete(table).where(table.group_id.in_(ids)))
-    await session.execute(delete(ErrorGroup).where(ErrorGroup.id.in_(ids)))
+    ids = list((await session.scalars(query)).all())
+    await forget(session, ids)
     return len(ids)

@@ -23,6 +23,7 @@ from app.diagnosis.operator_rules import Rule, RuleHit, matches, pattern_problem
 from app.schemas.rules import RuleDraft
 from app.services.callers import OWNER
 from app.services.evidence import whole_evidence
+from app.services.failed_jobs import judged_anew
 from app.services.verdicts import error_of, note_hits, rules_of
 from app.services.views import stamp, stored_error
 
@@ -140,7 +141,10 @@ class RuleService:
             hits = matches(rules, read)
             verdict = ruled(diagnose(read, failed=attempt.status == "failed"), hits)
             note_hits(rules, hits, attempt, self.clock())
-            return _rejudge(job, attempt, verdict, hits, self.clock())
+            before = dict(attempt.diagnosis or {})
+            told = _rejudge(job, attempt, verdict, hits, self.clock())
+            await judged_anew(session, attempt, job, before)
+            return told
 
         return await self.db.write(tx)
 

@@ -3,7 +3,7 @@
 import re
 from collections import Counter as Tally
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -71,6 +71,17 @@ class GroupChange:
     seen: Seen
 
 
+def _clean(seen: Seen) -> Seen:
+    """Without what no database takes as text: NUL, halves of surrogate pairs."""
+    texts = ("title", "entity", "endpoint", "user_name", "job_id")
+    wrong = {name: value for name in texts if (value := getattr(seen, name)) and not value.isprintable()}
+    if not wrong:
+        return seen
+    return replace(
+        seen, **{name: value.replace("\0", "").encode(errors="replace").decode() for name, value in wrong.items()}
+    )
+
+
 def words(text: str) -> set[str]:
     """What a text is found by: its words in small letters, and the parts of names such as ``CUDA_OOM``."""
     low = text.lower()
@@ -94,6 +105,7 @@ async def record(session: AsyncSession, batch: Sequence[Seen]) -> tuple[list[int
     """
     if not batch:
         return [], []
+    batch = [_clean(seen) for seen in batch]
     known = await _known(session, batch)
     await _found(session, batch, known)
     ids = [known[seen.fingerprint] for seen in batch]

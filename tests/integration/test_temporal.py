@@ -11,6 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from app.api.deps import Platform
 from app.clients import temporal as temporal_client
@@ -162,6 +164,16 @@ async def test_garbage_answer(talk: Talk, way: FaultProxy, record_fault: Record)
     record_fault("Temporal", "garbage answer", "TEMPORAL_ERROR", REFUSED, did, took)
 
 
+async def is_limited(server: Temporal) -> bool:
+    """Whether the server refuses a call for there being too many."""
+    client = await Client.connect(server.address, lazy=True, retry_config=temporal_client.ONE_TRY)
+    try:
+        await client.start_workflow("unknown", id=new_queue(), task_queue="nobody's")
+    except RPCError as error:
+        return error.status is RPCStatusCode.RESOURCE_EXHAUSTED
+    return False
+
+
 class TestWrongSettings:
     """What no retry can help is tried once."""
 
@@ -290,3 +302,32 @@ class TestOwnServer:
         assert [spec["attempt"] for spec in talk.service.specs] == [1, 2]
         did = "saw at its next comparison (every 30 s, here 1 s) which workflows are missing, and started each again, once"
         record_fault("Temporal", "restarted without its data", None, "nothing", did, took)
+
+    async def test_full(self, talk: Talk, server: Temporal, record_fault: Record) -> None:
+        """What the server says then is that it does not know the namespace."""
+        await talk.begin()
+        server.fill(full=True)
+        refused, took = await is_refused(talk)
+        kept = await submitted(talk)
+        await talk.tell(status="succeeded", result={"metrics": {}})
+        await ended(talk, talk.job_id)
+        server.fill(full=False)
+        await eventually(lambda: len(talk.service.specs) == 2, 40, what=f"the start of {kept}", every=0.02)
+        assert (talk.spec["job_id"], await status(talk, refused)) == (kept, "failed")
+        did = "told who submits; trainings went on and ended, jobs that were stored started when there was room again"
+        record_fault("Temporal", "full", "TEMPORAL_ERROR", REFUSED, did, took)
+
+    async def test_429(self, talk: Talk, server: Temporal, record_fault: Record) -> None:
+        """gRPC's form of it: RESOURCE_EXHAUSTED."""
+        server.kill()
+        server.start(frontend_namespaceRPS="1", frontend_namespaceBurstRatio="1.0")
+        await eventually(lambda: is_limited(server), 10, what="the limit", every=0.05)
+        refused, took = await is_refused(talk)
+        kept = await submitted(talk)
+        server.kill()
+        server.start()
+        await eventually(lambda: talk.service.specs, 40, what=f"the start of {kept}", every=0.02)
+        assert [spec["job_id"] for spec in talk.service.specs] == [kept]
+        assert await status(talk, refused) == "failed"
+        did = "tried again within the 14 s that a caller waits, then told them; stored jobs start when it lets them"
+        record_fault("Temporal", "429 with Retry-After", "TEMPORAL_ERROR", REFUSED, did, took)

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSystemInfoRequest
-from temporalio.client import Client
+from temporalio.client import Client, RPCTimeoutOrCancelledError
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RetryConfig, RPCError, RPCStatusCode
@@ -134,9 +134,8 @@ class TemporalClient:
         async def call(client: Client) -> Any:
             handle = client.get_workflow_handle(self.workflow_id(job_id))
             try:
-                async with asyncio.timeout(seconds):
-                    return await handle.execute_update(update, rpc_timeout=timedelta(seconds=seconds))
-            except TimeoutError:
+                return await handle.execute_update(update, rpc_timeout=timedelta(seconds=seconds))
+            except RPCTimeoutOrCancelledError:
                 return None
 
         return await self._call(call, again=False, seconds=seconds + RPC_SECONDS)

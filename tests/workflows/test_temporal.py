@@ -1,0 +1,178 @@
+"""The driver on a real Temporal server: what it starts again, what it leaves to others, and that it ends in time."""
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from httpx import AsyncClient
+from temporalio.client import Client
+
+from app.api.deps import Platform
+from app.config import Settings
+from app.main import create_app
+from app.workflows import temporal as temporal_driver
+from app.workflows.dispatch import Dispatcher
+from app.workflows.temporal import TemporalDriver
+from tests.conftest import Clock, TrainerService, register_agent
+from tests.core.servers import Temporal
+from tests.integration.servers import need_temporal, new_queue
+from tests.services.test_verdicts import CONFIG, JOBS, Talk
+from tests.waiting import eventually
+
+EVENTS = 40
+"""A workflow with more events than this is continued as a new one (the server's own limit is thousands)."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Temporal]:
+    """A server with short histories."""
+    need_temporal()
+    server = Temporal(limit_historyCount_suggestContinueAsNew=str(EVENTS))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def settings(settings: Settings, server: Temporal) -> Settings:
+    changes = {"temporal_address": server.address, "temporal_task_queue": new_queue()}
+    return settings.model_copy(update={"orchestrator": "temporal", **changes})
+
+
+@pytest.fixture
+def driver(platform: Platform) -> TemporalDriver:
+    assert isinstance(platform.driver, TemporalDriver)
+    return platform.driver
+
+
+@pytest.fixture
+def talk(client: AsyncClient, mock_trainer_service: TrainerService, platform: Platform, clock: Clock) -> Talk:
+    return Talk(client, mock_trainer_service, platform, clock)
+
+
+async def ended(talk: Talk, job_id: str, wanted: str = "succeeded") -> dict[str, Any]:
+    async def look() -> dict[str, Any] | None:
+        job = dict((await talk.client.get(f"{JOBS}/{job_id}")).json())
+        return job if job["status"] == wanted else None
+
+    return dict(await eventually(look, 20, what=f"{job_id} {wanted}", every=0.01))
+
+
+async def executions(driver: TemporalDriver, job_id: str) -> list[str]:
+    """How the runs of a job's workflow stand, by the server's index."""
+    client = await Client.connect(driver.client.place.address)
+    rows = client.list_workflows(f'WorkflowId = "{driver.client.workflow_id(job_id)}"')
+    return [row.status.name async for row in rows if row.status is not None]
+
+
+async def test_a_long_life_is_continued_as_new_and_starts_one_training(talk: Talk, driver: TemporalDriver) -> None:
+    await talk.begin()
+    first = talk.job_id
+    answer = await talk.client.post(JOBS, json=CONFIG, headers={"Prefer": "respond-async"})
+    job_id = str(answer.json()["job_id"])
+
+    async def renewed() -> bool:
+        await driver.client.signal(job_id, "news")
+        return "CONTINUED_AS_NEW" in await executions(driver, job_id)
+
+    await eventually(renewed, 20, what="a new run", every=0.02)
+    await talk.tell(status="succeeded", result={"metrics": {}})
+    await ended(talk, first)
+    await eventually(lambda: talk.spec["job_id"] == job_id, what="the start", every=0.01)
+    talk.job_id, talk.seq = job_id, 0
+    await talk.tell(status="succeeded", result={"metrics": {}})
+    await ended(talk, job_id)
+    assert [spec["job_id"] for spec in talk.service.specs] == [first, job_id]
+
+
+async def test_a_workflow_that_somebody_ended_is_started_again_where_the_rows_stand(
+    talk: Talk, driver: TemporalDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(temporal_driver, "COMPARE_SECONDS", 0.2)
+    await talk.begin()
+    client = await Client.connect(driver.client.place.address)
+    await client.get_workflow_handle(driver.client.workflow_id(talk.job_id)).terminate("by hand")
+
+    async def again() -> bool:
+        return sorted(await executions(driver, talk.job_id)) == ["RUNNING", "TERMINATED"]
+
+    await eventually(again, 20, what="a second run", every=0.05)
+    await talk.fails("TRAINER_CRASHED")
+    await talk.tell(status="succeeded", result={"metrics": {}})
+    await ended(talk, talk.job_id)
+    assert [spec["attempt"] for spec in talk.service.specs] == [1, 2]
+
+
+async def test_a_bug_at_the_start_ends_the_job_after_one_try(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = []
+
+    async def broken(_: Dispatcher, job_id: str) -> None:
+        tries.append(job_id)
+        message = "a bug"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(Dispatcher, "_spec", broken)
+    answer = await talk.client.post(JOBS, json=CONFIG, headers={"Prefer": "respond-async"})
+    job_id = answer.json()["job_id"]
+    job = await ended(talk, job_id, "failed")
+    assert (job["error"]["code"], tries) == ("SYSTEM_ERROR", [job_id])
+    (attempt,) = (await talk.client.get(f"{JOBS}/{job_id}/attempts")).json()["items"]
+    assert attempt["status"] == "cancelled", "it holds no slot"
+
+
+@asynccontextmanager
+async def another(settings: Settings, clock: Clock, headers: Any) -> Any:
+    """A second backend on the same database, store and queue; its platform and a client of it."""
+    app: FastAPI = create_app(settings, clock)
+    app.state.platform.base_url = "http://backend.test"
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app=app)
+        told = {"Authorization": headers["Authorization"]}
+        async with httpx.AsyncClient(transport=transport, base_url="http://backend.test", headers=told) as client:
+            yield app.state.platform, client
+
+
+async def test_two_backends_share_the_work_and_start_every_attempt_once(
+    talk: Talk, settings: Settings, clock: Clock, platform: Platform
+) -> None:
+    """The first one ends while it is with a training; the other goes on with that."""
+    second: AbstractAsyncContextManager[Any] = another(settings, clock, talk.client.headers)
+    async with second as (other, client):
+        await register_agent(platform, talk.service.url, slots=6)
+        ids = []
+        for number in range(6):
+            through = client if number % 2 else talk.client
+            answer = await through.post(JOBS, json=CONFIG, headers={"Prefer": "respond-async"})
+            ids.append(answer.json()["job_id"])
+        await eventually(lambda: len(talk.service.specs) == 6, 20, what="six starts", every=0.01)
+        await platform.driver.stop()
+        talk.client, talk.platform = client, other
+        for spec in list(talk.service.specs):
+            headers = {"Authorization": f"Bearer {spec['token']}"}
+            body = {"attempt": 1, "seq": 1, "status": "succeeded", "result": {"metrics": {}}}
+            await client.post(f"{JOBS}/{spec['job_id']}/callback", json=body, headers=headers)
+        for job_id in ids:
+            await ended(talk, job_id)
+
+        async def over() -> bool:
+            return not await other.driver.client.running()
+
+        await eventually(over, 20, what="the end of all workflows", every=0.05)
+    assert sorted(spec["job_id"] for spec in talk.service.specs) == sorted(ids)
+
+
+async def test_a_backend_ends_in_time_though_the_server_hangs(
+    talk: Talk, server: Temporal, driver: TemporalDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(temporal_driver, "STOP_SECONDS", 0.5)
+    await talk.begin()
+    server.freeze()
+    try:
+        began = time.monotonic()
+        await driver.stop()
+        assert time.monotonic() - began < 3
+    finally:
+        server.freeze(yes=False)

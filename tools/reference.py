@@ -179,16 +179,13 @@ def _settings() -> str:
 
 
 def _agent_options() -> str:
-    tree = ast.parse((ROOT / "trainers" / "agent" / "service.py").read_text(encoding="utf-8"))
-    rows = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument":
-            given = {word.arg: word.value for word in node.keywords}
-            told = given.get("help")
-            needed = "needed" if "required" in given else ""
-            name = node.args[0]
-            assert isinstance(name, ast.Constant)
-            rows.append((_code(name.value), needed, str(told.value) if isinstance(told, ast.Constant) else ""))
+    from trainers.agent.options import parser
+
+    rows = [
+        (_code(action.option_strings[-1]), "needed" if action.required else "", action.help or "")
+        for action in parser()._actions  # noqa: SLF001 - argparse has no public way to list what it knows
+        if action.dest != "help"
+    ]
     return _table(("option", "", "meaning"), rows)
 
 

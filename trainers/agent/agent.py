@@ -4,22 +4,18 @@ import asyncio
 import contextlib
 import fcntl
 import os
-import platform
-import shutil
 import signal
 import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from trainers.agent import machine
 from trainers.agent.backend import Backend, BackendAway, BackendRefuses
 from trainers.agent.cgroup import Cgroups
 from trainers.agent.ending import stamp
 from trainers.agent.evidence import NO_ROOM
 from trainers.agent.frameworks import Framework
-from trainers.agent.gpus import gpus
 from trainers.agent.outbox import Key, Outbox
 from trainers.agent.problems import Problems
 from trainers.agent.process import AttemptProcess
@@ -191,6 +187,28 @@ class Agent:
         self._supervise(key, spec, framework)
         return True
 
+    async def accept(self, spec: dict[str, Any]) -> bool:
+        """Takes an attempt as `take` does."""
+        return self.take(spec)
+
+    def held(self) -> list[dict[str, Any]]:
+        """The attempts that are here."""
+        return [
+            {"job_id": key[0], "attempt": key[1], "busy": held.busy, "pid": held.process.pid}
+            for key, held in self.supervisors.items()
+        ]
+
+    async def stop(self, key: Key, reason: str) -> bool:
+        """Stops an attempt; False where it is not here."""
+        if key in self.supervisors:
+            self.supervisors[key].stop(reason)
+        return key in self.supervisors
+
+    def begin(self) -> list[asyncio.Task[None]]:
+        """Goes on with what an earlier agent left, begins to report and to watch for notices."""
+        self.adopt()
+        return [asyncio.create_task(self.report()), asyncio.create_task(self.watch_notice())]
+
     async def report(self) -> None:
         """Reports to the backend for ever: at every heartbeat, at once when something changed, sooner after a failure."""
         while True:
@@ -221,15 +239,7 @@ class Agent:
             "url": self.url,
             "slots": 0 if self.draining else self.slots,
             "frameworks": [framework.descriptor for framework in self.frameworks.values()],
-            "resources": {
-                "cpus": os.cpu_count(),
-                "memory_bytes": psutil.virtual_memory().total,
-                "disk_free_bytes": shutil.disk_usage(self.home).free,
-                "gpus": gpus(),
-                "platform": platform.platform(),
-                "cgroup": f"v{self.cgroups.version}" if self.cgroups.parent else f"none: {self.cgroups.reason}",
-                "memory_limit_bytes": self.settings.memory_limit,
-            },
+            "resources": machine.resources(self.home, self.settings, self.cgroups),
             "version": version("vtp"),
             "attempts": [
                 {

@@ -1,10 +1,9 @@
 """The agent's HTTP intake and its command line."""
 
 import argparse
-import asyncio
 import contextlib
 import hmac
-import os
+import json
 import signal
 import socket
 import sys
@@ -22,10 +21,12 @@ from trainers.agent import spans
 from trainers.agent.agent import Agent, Refused, claim, log
 from trainers.agent.backend import Backend
 from trainers.agent.cgroup import Cgroups
-from trainers.agent.frameworks import discover
+from trainers.agent.frameworks import Framework, discover
+from trainers.agent.kubernetes.agent import KubernetesAgent
+from trainers.agent.kubernetes.api import Access, Cluster
+from trainers.agent.options import parser, reached_at, secret_of
 from trainers.agent.settings import AgentSettings
 
-TRAINERS = Path(__file__).parents[1]
 CLAIM_SECONDS = 10.0
 REASONS = ("cancel", "shutdown")
 
@@ -38,7 +39,7 @@ def refuse(status: int, code: str, message: str) -> JSONResponse:
 class Intake:
     """The endpoints. All but the health check want the secret that backend and agent share."""
 
-    def __init__(self, agent: Agent, secret: str) -> None:
+    def __init__(self, agent: Agent | KubernetesAgent, secret: str) -> None:
         self.agent, self.secret = agent, secret
 
     def _stranger(self, request: Request) -> Response | None:
@@ -56,13 +57,9 @@ class Intake:
         if (stranger := self._stranger(request)) is not None:
             return stranger
         if request.method == "GET":
-            items = [
-                {"job_id": key[0], "attempt": key[1], "busy": held.busy, "pid": held.process.pid}
-                for key, held in self.agent.supervisors.items()
-            ]
-            return JSONResponse({"items": items})
+            return JSONResponse({"items": self.agent.held()})
         try:
-            taken = self.agent.take(await request.json())
+            taken = await self.agent.accept(await request.json())
         except Refused as error:
             return refuse(error.status, error.code, str(error))
         return JSONResponse({"accepted": True}, 202 if taken else 200)
@@ -71,11 +68,10 @@ class Intake:
         """Stops an attempt."""
         if (stranger := self._stranger(request)) is not None:
             return stranger
-        supervisor = self.agent.supervisors.get((request.path_params["job_id"], request.path_params["attempt"]))
-        if supervisor is None:
-            return refuse(404, "NOT_FOUND", "no such attempt here")
         reason = (await request.json()).get("reason", "cancel")
-        supervisor.stop(reason if reason in REASONS else "cancel")
+        key = (request.path_params["job_id"], request.path_params["attempt"])
+        if not await self.agent.stop(key, reason if reason in REASONS else "cancel"):
+            return refuse(404, "NOT_FOUND", "no such attempt here")
         return JSONResponse({"accepted": True}, 202)
 
     async def drain(self, request: Request) -> Response:
@@ -87,14 +83,13 @@ class Intake:
         return JSONResponse({"draining": True}, 202)
 
 
-def application(agent: Agent, secret: str, *, stop_trainings: bool = False) -> Starlette:
+def application(agent: Agent | KubernetesAgent, secret: str, *, stop_trainings: bool = False) -> Starlette:
     """The agent's intake; it adopts and reports as long as it is served."""
     intake = Intake(agent, secret)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        agent.adopt()
-        tasks = [asyncio.create_task(agent.report()), asyncio.create_task(agent.watch_notice())]
+        tasks = agent.begin()
         try:
             yield
         finally:
@@ -109,24 +104,6 @@ def application(agent: Agent, secret: str, *, stop_trainings: bool = False) -> S
     return Starlette(routes=routes, lifespan=lifespan)
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="vtp-agent", description="Runs trainings on this machine for a vtp backend.")
-    home = Path(os.environ.get("VTP_HOME") or Path.home() / ".vtp") / "agent"
-    parser.add_argument("--home", type=Path, default=home, help="folder for journal, attempts and data sets")
-    parser.add_argument("--backend-url", required=True, help="address of the backend")
-    parser.add_argument("--secret-file", type=Path, required=True, help="file with the secret shared with the backend")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--advertise-url", help="address under which the backend reaches this agent")
-    parser.add_argument("--slots", type=int, default=1, help="trainings at the same time")
-    parser.add_argument("--name", default=socket.gethostname())
-    parser.add_argument("--trainers-dir", type=Path, default=TRAINERS)
-    parser.add_argument("--stop-trainings", action="store_true", help="stop trainings when the agent is stopped")
-    parser.add_argument("--memory-limit-bytes", type=int, help="memory that one training may take")
-    parser.add_argument("--notice-file", type=Path, help="file that appears when this machine is about to be taken away")
-    return parser.parse_args()
-
-
 def _claim(home: Path) -> int:
     """The folder's lock. An agent that is just ending is waited for; where one stays, this one ends."""
     deadline = time.monotonic() + CLAIM_SECONDS
@@ -139,25 +116,34 @@ def _claim(home: Path) -> int:
 
 def main() -> None:
     """Entry point of ``vtp-agent``."""
-    options = _arguments()
+    options = parser().parse_args()
+    secret = secret_of(options)
     options.home.mkdir(parents=True, exist_ok=True)
     _claim(options.home)
-    secret = options.secret_file.read_text().strip()
     spans.configure()
-    settings = AgentSettings.read(memory_limit=options.memory_limit_bytes, notice_file=options.notice_file)
     listener = socket.create_server((options.host, options.port))
-    port = listener.getsockname()[1]
     frameworks = discover(options.trainers_dir, options.home / "cache" / "frameworks")
     for framework in frameworks:
         state = "ready" if framework.available else framework.descriptor.get("reason")
         log(f"framework {framework.name}: {state}")
-    cgroups = Cgroups()
-    log(f"control groups: v{cgroups.version}" if cgroups.parent else f"control groups: none ({cgroups.reason})")
-    backend = Backend(options.backend_url, secret)
-    agent = Agent(options.home, backend, frameworks, options.slots, options.name, settings, cgroups)
-    agent.url = options.advertise_url or f"http://{options.host}:{port}"
+    agent = _agent(options, Backend(options.backend_url, secret), frameworks)
+    agent.url = reached_at(options, listener.getsockname()[1])
     app = application(agent, secret, stop_trainings=options.stop_trainings)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=2))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     log(f"ready at {agent.url} as {agent.id}")
     server.run(sockets=[listener])
+
+
+def _agent(options: argparse.Namespace, backend: Backend, frameworks: list[Framework]) -> Agent | KubernetesAgent:
+    """The agent of this machine, or of a cluster's node pool."""
+    labels = dict(options.label)
+    settings = AgentSettings.read(memory_limit=options.memory_limit_bytes, notice_file=options.notice_file, labels=labels)
+    if options.kubernetes is not None:
+        template = json.loads(options.kubernetes.read_text())
+        cluster = Cluster(Access.in_cluster())
+        log(f"each attempt is a Job in namespace {cluster.access.namespace} of {cluster.access.url}")
+        return KubernetesAgent(cluster, template, backend, frameworks, options.slots, options.name, settings)
+    cgroups = Cgroups()
+    log(f"control groups: v{cgroups.version}" if cgroups.parent else f"control groups: none ({cgroups.reason})")
+    return Agent(options.home, backend, frameworks, options.slots, options.name, settings, cgroups)

@@ -12,7 +12,7 @@ from trainers.agent.watch import HangLimits
 class AgentSettings:
     """How an agent watches: `heartbeat` between reports, `grace` between asking a training to stop and killing it,
     `poll` between two looks at it; `memory_limit` in bytes for each attempt; `notice_file` appears when the machine is
-    about to be taken away."""
+    about to be taken away; by its `labels` trainings choose it."""
 
     heartbeat: float = 10.0
     grace: float = 10.0
@@ -20,6 +20,7 @@ class AgentSettings:
     hang: HangLimits = field(default_factory=HangLimits)
     memory_limit: int | None = None
     notice_file: Path | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(
@@ -27,6 +28,7 @@ class AgentSettings:
         environment: Mapping[str, str] = os.environ,
         memory_limit: int | None = None,
         notice_file: Path | None = None,
+        labels: Mapping[str, str] | None = None,
     ) -> "AgentSettings":
         """Settings from ``VTP_HEARTBEAT_SECONDS``, ``VTP_GRACE_SECONDS`` and ``VTP_HANG_{WARM_UP,FIRST,LEAST}_SECONDS``.
 
@@ -55,4 +57,5 @@ class AgentSettings:
             ),
             memory_limit=memory_limit,
             notice_file=notice_file,
+            labels=dict(labels or {}),
         )

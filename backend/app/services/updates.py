@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.clients.storage import Storage
 from app.core.errors import PlatformError
 from app.core.logging import get_logger
-from app.core.training_metrics import callback_lag_seconds
+from app.core.training_metrics import callback_lag_seconds, framework_label
 from app.db.models import Agent, Artifact, Attempt, Job
 from app.db.repositories import jobs, mlflow_runs
 from app.db.session import Database, utcnow
@@ -155,6 +155,8 @@ class UpdateService:
     async def register_agent(self, agent_id: str, report: AgentReport) -> dict[str, Any]:
         """Notes that an agent lives, what it offers and which attempts it holds; answers which of those it must let go."""
         now = self.clock()
+        for offered in report.frameworks:
+            framework_label(str(offered.get("framework")))
         for problem in report.problems:
             report_agent(agent_id, problem)
 

@@ -16,8 +16,8 @@ from app.api.deps import OperatorDep, PlatformDep, UserDep
 from app.core.breakers import known_breakers, label_of
 from app.core.circuit_breaker import CircuitBreaker
 from app.core.errors import PlatformError
-from app.core.monitoring import PRODUCTION
 from app.core.policies import POLICIES, Policy
+from app.core.sentry import PRODUCTION
 from app.schemas.system import Breakers, Dependencies, Health, Session, Status, Usage
 from app.services.usage import usage
 

@@ -11,6 +11,10 @@ from structlog.typing import EventDict, WrappedLogger
 from app.core.redact import redact
 from app.core.tracing import get_trace_id
 
+_STACKS = structlog.processors.ExceptionRenderer(
+    # structlog's own default shows the local variables of every frame, secrets among them, and takes milliseconds for it.
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=30)
+)
 _LOGGED, _STACK = "_vtp_logged", "_vtp_stack_logged"
 
 
@@ -68,7 +72,7 @@ def configure(*, json: bool = False, level: str = "INFO") -> None:
     ]
     last: list[Any]
     if json:
-        last = [structlog.processors.dict_tracebacks, _redact, structlog.processors.JSONRenderer()]
+        last = [_STACKS, _redact, structlog.processors.JSONRenderer()]
     else:
         last = [
             structlog.processors.format_exc_info,

@@ -53,17 +53,22 @@ function capture(error: Error, info?: ErrorInfo) {
   else sentry.captureException(error, context);
 }
 
+/** Captures at once, or as soon as it is known whether and where to. */
+function captureSoon(error: Error, info?: ErrorInfo) {
+  if (sentry) capture(error, info);
+  else if (early.length < MOST_EARLY) early.push([error, info]);
+}
+
 /** Tells of a failure, once; `info` is React's, where it happened in a component. */
 export function noteFailure(given: unknown, info?: ErrorInfo): void {
   const error = failureOf(given);
   if (seen.has(error)) return;
   seen.add(error);
   if (error instanceof ApiError) {
-    if (worthTelling(error)) capture(error);
+    if (worthTelling(error)) captureSoon(error);
     return;
   }
-  if (sentry) capture(error, info);
-  else if (early.length < MOST_EARLY) early.push([error, info]);
+  captureSoon(error, info);
   const report = {
     name: (error.name || "Error").slice(0, 100),
     message: scrubbed(error.message).slice(0, 1000),

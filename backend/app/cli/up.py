@@ -99,7 +99,14 @@ def serve_backend(host: str, port: int) -> None:
     url = f"http://{shown}:{listener.getsockname()[1]}"
     app.state.platform.base_url = url
     write_server_file(url, settings.user_token())
-    config = uvicorn.Config(app, log_level="warning", access_log=False, ws_max_size=1 << 20, timeout_graceful_shutdown=3)
+    config = uvicorn.Config(
+        app,
+        log_config=None,  # its lines leave in the form of ours
+        log_level="warning",
+        access_log=False,
+        ws_max_size=1 << 20,
+        timeout_graceful_shutdown=3,
+    )
     uvicorn.Server(config).run(sockets=[listener])
 
 

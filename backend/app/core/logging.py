@@ -79,12 +79,35 @@ def configure(*, json: bool = False, level: str = "INFO") -> None:
             _redact,
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
         ]
+    _take_in(shared, last)
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+class _Handler(logging.StreamHandler[Any]):
+    """Ours among the handlers of the standard library's root logger."""
+
+
+def _take_in(shared: list[Any], last: list[Any]) -> None:
+    """Has what libraries log (warnings and worse, by the standard library) leave in the same form, without secrets."""
+    handler = _Handler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[_add_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [*(other for other in root.handlers if not isinstance(other, _Handler)), handler]
+
+
+def _add_name(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event["logger_name"] = event["_record"].name
+    return event
 
 
 def get_logger(name: str) -> Any:

@@ -105,6 +105,12 @@ async def test_refused(talk: Talk, way: FaultProxy, record_fault: Record) -> Non
     refused, took = await is_refused(talk)
     kept = await submitted(talk)
     again, _ = await is_refused(talk)
+
+    async def told() -> bool:
+        job = (await talk.client.get(f"{JOBS}/{kept}")).json()
+        return bool((job["progress"] or {}).get("waiting_for") == temporal_driver.AWAY)
+
+    await eventually(told, what="what it waits for", every=0.01)
     assert talk.service.specs == []
     await starts_once_when_healed(talk, way, kept, again)
     assert await status(talk, refused) == "failed"

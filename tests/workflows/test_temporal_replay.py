@@ -1,7 +1,7 @@
 """The workflow goes on with what earlier versions of it left on a server.
 
 The histories were recorded by `test_both_drivers.py`. After a change of the workflow on purpose (see
-``docs/how-to/run-on-temporal.md``) they are recorded again with ``VTP_HISTORIES=write``.
+``docs/how-to/run-on-temporal.md``) they are recorded again with ``make histories``.
 """
 
 import subprocess

@@ -29,6 +29,8 @@ from app.core.timing import within
 
 RPC_SECONDS = 5.0
 CONNECT_SECONDS = 2.0
+STICKY_SECONDS = 2.0
+"""How long a workflow waits for the backend that has it in memory before another one takes it up."""
 MOST_LISTED = 1000
 ONE_TRY = RetryConfig(max_retries=1)
 """The SDK counts tries here, and takes 0 for its own default."""
@@ -190,6 +192,7 @@ class TemporalClient:
                 workflows=workflows,
                 activities=activities,
                 max_concurrent_activities=at_once,
+                sticky_queue_schedule_to_start_timeout=timedelta(seconds=STICKY_SECONDS),
             )
         except Exception as error:
             raise _told(error) from error
@@ -219,7 +222,6 @@ class TemporalClient:
             retry_config=tries,
             connect_timeout=timedelta(seconds=CONNECT_SECONDS),
             lazy=lazy,
-            identity="vtp",
             runtime=_runtime(),
         )
 

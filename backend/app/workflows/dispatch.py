@@ -31,6 +31,13 @@ HAND_OVER_SECONDS = 14.0
 """For all tries of a call to an agent: less than a caller waits who submits a job, so that 503 comes as an answer."""
 
 
+def tell_waiting(session: AsyncSession, job: Job, reason: str, now: datetime) -> None:
+    """Says what a queued job waits for, where it does not say so already."""
+    if (job.progress or {}).get("waiting_for") != reason:
+        job.progress = {**(job.progress or {}), "phase": "queued", "waiting_for": reason}
+        jobs.append_event(session, job, "state", now, {"status": "queued", "reason": reason})
+
+
 @dataclass(frozen=True, slots=True)
 class Dispatcher:
     """What a dispatch needs; `alive_for` is how long an agent counts as alive after its last heartbeat.
@@ -96,9 +103,7 @@ class Dispatcher:
                 return None
             choice = await self._choose(session, job, now - self.alive_for)
             if choice.agent is None:
-                if (job.progress or {}).get("waiting_for") != choice.reason:
-                    job.progress = {**(job.progress or {}), "phase": "queued", "waiting_for": choice.reason}
-                    jobs.append_event(session, job, "state", now, {"status": "queued", "reason": choice.reason})
+                tell_waiting(session, job, choice.reason, now)
                 return None if choice.reachable else PlatformError.from_code("TRAINER_UNREACHABLE")
             await self._record(session, job, choice.agent, now)
             return choice.agent

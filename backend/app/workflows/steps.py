@@ -15,7 +15,7 @@ from app.db.models import Agent, Attempt, Job
 from app.db.repositories import agents, jobs
 from app.db.states import ATTEMPT_ACTIVE, JOB_STATES, transition
 from app.services.verdicts import cancel_job, fail_attempt, fail_job
-from app.workflows.dispatch import Dispatcher
+from app.workflows.dispatch import Dispatcher, tell_waiting
 from app.workflows.lifecycle import is_due, is_lost
 
 logger = get_logger(__name__)
@@ -43,6 +43,17 @@ class Steps:
                 job.status = transition(JOB_STATES, job.status, "queued")
                 job.retry_at = None
                 jobs.append_event(session, job, "state", now, {"status": "queued"})
+
+        await self.dispatcher.db.write(tx)
+
+    async def tell_waiting(self, job_id: str, reason: str) -> None:
+        """Says what a queued job waits for."""
+        now = self.dispatcher.clock()
+
+        async def tx(session: AsyncSession) -> None:
+            job = await jobs.get_job(session, job_id, lock=True)
+            if job.status == "queued":
+                tell_waiting(session, job, reason, now)
 
         await self.dispatcher.db.write(tx)
 

@@ -32,6 +32,7 @@ WAKE_AGAIN_SECONDS = 5.0
 COMPARE_SECONDS = 30.0
 """How often the workflows that run are compared with the jobs that have not ended."""
 MORE_STEPS = 100
+AWAY = "the workflow engine cannot be reached"
 
 
 class TemporalDriver:
@@ -135,7 +136,7 @@ class TemporalDriver:
             tries += 1
             left = self._pause(tries)
             while left > 0:
-                await self._stop_cancelled()
+                await self._meanwhile()
                 await timing.current().async_sleep(min(left, self.interval))
                 left -= self.interval
             try:
@@ -146,15 +147,17 @@ class TemporalDriver:
             self.away = self._compared = None
             logger.info("temporal is back", version=version)
 
-    async def _stop_cancelled(self) -> None:
-        """Asks agents to stop what users have cancelled, where no step that does is under way here."""
+    async def _meanwhile(self) -> None:
+        """What does not need the server: asks agents to stop what users have cancelled, where no step that does is under way
+        here; tells what queued jobs wait for."""
         try:
-            active = await self.dispatcher.db.read(jobs.active_jobs)
-            for job in active:
+            for job in await self.dispatcher.db.read(jobs.active_jobs):
                 if job.status == "cancelling" and not self.activities.is_with(job.id):
                     await self.steps.ask_to_stop(job, handing_over=True)
+                elif job.status == "queued" and (job.progress or {}).get("waiting_for") != AWAY:
+                    await self.steps.tell_waiting(job.id, AWAY)
         except PlatformError as error:
-            logger.warning("cancellations not passed on", code=error.code, error=error.message)
+            logger.warning("not done while temporal is away", code=error.code, error=error.message)
             track_error(error, "driver")
 
     def _pause(self, tries: int) -> float:

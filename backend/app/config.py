@@ -88,9 +88,11 @@ class Settings(BaseSettings):
     temporal_address: str = Field(default="127.0.0.1:7233", pattern=r"^[^/]+:\d+$", validation_alias="TEMPORAL_ADDRESS")
     """Host and port of the Temporal server."""
     temporal_namespace: str = Field(default="default", min_length=1, validation_alias="TEMPORAL_NAMESPACE")
+    """Namespace there, which must exist."""
     temporal_task_queue: str = Field(default="vtp", pattern=r"^[\w.-]+$", validation_alias="TEMPORAL_TASK_QUEUE")
     """Task queue of all backends of this platform. Another platform in the same namespace needs one of its own."""
     temporal_api_key: SecretStr | None = Field(default=None, validation_alias="TEMPORAL_API_KEY")
+    """Key that the server asks for, as Temporal Cloud does."""
     temporal_tls: bool | None = Field(default=None, validation_alias="TEMPORAL_TLS")
     """Whether to speak TLS; default: where there is an API key."""
     anthropic_api_key: SecretStr | None = Field(default=None, validation_alias="ANTHROPIC_API_KEY")

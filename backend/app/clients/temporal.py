@@ -22,7 +22,6 @@ from temporalio.worker import Worker
 from app.core.circuit_breaker import CircuitBreaker
 from app.core.errors import CircuitOpenError, NetworkError, PlatformError
 from app.core.guard import guarded
-from app.core.logging import get_logger
 from app.core.policies import TEMPORAL
 from app.core.retry import protect
 from app.core.timing import within
@@ -42,7 +41,6 @@ AS_POLICY = RetryConfig(
     max_retries=TEMPORAL.attempts,
 )
 Call = Callable[[Client], Awaitable[Any]]
-logger = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +54,10 @@ class Place:
     tls: bool | None = None
 
 
-class _IntoOurs(logging.Handler):
-    """Takes over the SDK's warnings: one log, redacted like the rest."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Passes a line on."""
-        error = record.exc_info[1] if record.exc_info else None
-        logger.warning(record.getMessage(), sdk_logger=record.name, **({"error": repr(error)} if error else {}))
-
-
 @cache
 def _runtime() -> Runtime:
-    """The SDK's engine in this process."""
-    theirs = logging.getLogger("temporalio")
-    theirs.addHandler(_IntoOurs(logging.WARNING))
-    theirs.propagate = False
-    forwarding = LogForwardingConfig(logger=theirs)
+    """The SDK's engine in this process; what it logs goes where all libraries' lines go."""
+    forwarding = LogForwardingConfig(logger=logging.getLogger("temporalio.core"))
     lines = LoggingConfig(filter=TelemetryFilter(core_level="ERROR", other_level="ERROR"), forwarding=forwarding)
     return Runtime(telemetry=TelemetryConfig(logging=lines))
 

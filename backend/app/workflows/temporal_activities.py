@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from app.core.errors import PlatformError, UnexpectedError
 from app.core.logging import get_logger
@@ -29,6 +29,8 @@ R = TypeVar("R")
 BEATS = 4
 """Heartbeats in the time after which a silent backend is taken for dead."""
 STOPPED, SOON = "BACKEND_STOPPED", timedelta(seconds=0.1)
+LOGGED = ApplicationErrorCategory.BENIGN
+"""Logged and counted here; the SDK would do it again, with a stack."""
 logger = get_logger(__name__)
 
 
@@ -43,7 +45,7 @@ def told(step: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any
             if not activity.is_worker_shutdown():
                 raise
             # This backend ends: another one, or the next here, takes over at once.
-            raise ApplicationError("the backend was stopped", type=STOPPED, next_retry_delay=SOON) from None
+            raise ApplicationError("the backend was stopped", type=STOPPED, next_retry_delay=SOON, category=LOGGED) from None
         except PlatformError as error:
             logger.warning("step failed", step=step.__name__, code=error.code, error=error.message)
             raise _for_temporal(error) from None
@@ -61,6 +63,7 @@ def _for_temporal(error: PlatformError) -> ApplicationError:
         public(error)["message"],
         type=error.code,
         non_retryable=not error.retryable,
+        category=LOGGED,
         next_retry_delay=timedelta(seconds=wait) if wait else None,
     )
 

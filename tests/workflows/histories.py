@@ -10,7 +10,7 @@ from temporalio.client import WorkflowHistory
 from app.api.deps import Platform
 
 FOLDER = Path(__file__).parent / "histories"
-_ID = re.compile(r"q\d+-\d+")
+_QUEUE, _BACKEND = re.compile(r"\bq\d+-\d+\b"), re.compile(r"\b\d+@[\w.-]+")
 
 
 async def record(platform: Platform, job_id: str, name: str) -> None:
@@ -19,15 +19,14 @@ async def record(platform: Platform, job_id: str, name: str) -> None:
     handle = client._connection.get_workflow_handle(client.workflow_id(job_id))
     history = json.loads((await handle.fetch_history()).to_json())
     FOLDER.mkdir(exist_ok=True)
-    text = json.dumps(_plain(history), indent=1)
-    (FOLDER / f"{name.removeprefix('test_')}.json").write_text(_ID.sub("vtp", text) + "\n", encoding="utf-8")
+    text = _BACKEND.sub("backend", _QUEUE.sub("vtp", json.dumps(_plain(history), indent=1)))
+    (FOLDER / f"{name.removeprefix('test_')}.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _plain(value: Any) -> Any:
-    """Stack traces show paths of the machine, identities its name."""
+    """Stack traces show paths of the machine."""
     if isinstance(value, dict):
-        told = {key: _plain(item) for key, item in value.items() if key != "stackTrace"}
-        return {**told, "identity": "vtp"} if "identity" in told else told
+        return {key: _plain(item) for key, item in value.items() if key != "stackTrace"}
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 

@@ -133,6 +133,7 @@ def main() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     log(f"ready at {agent.url} as {agent.id}")
     server.run(sockets=[listener])
+    spans.flush()
 
 
 def _agent(options: argparse.Namespace, backend: Backend, frameworks: list[Framework]) -> Agent | KubernetesAgent:

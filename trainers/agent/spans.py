@@ -11,11 +11,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib.metadata import version
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 SAMPLED, NOT_SAMPLED = "01", "00"
 _here: ContextVar[str] = ContextVar("vtp_traceparent", default="")
 _tracers: dict[str, Any] = {}
+_processors: list[Any] = []
+FLUSH_SECONDS = 2.0
 _next_id: ContextVar[int] = ContextVar("vtp_next_span_id", default=0)
 
 
@@ -37,12 +40,21 @@ def configure() -> None:
             return _next_id.get() or super().generate_span_id()
 
     processor = BatchSpanProcessor(OTLPSpanExporter())
+    _processors.append(processor)
     environment = {"deployment.environment.name": name} if (name := os.environ.get("ENV_NAME")) else {}
     for service in ("vtp-agent", "vtp-trainer"):
         told = {"service.name": service, "service.version": version("vtp"), **environment}
         provider = TracerProvider(resource=Resource.create(told), id_generator=Ids(), shutdown_on_exit=False)
         provider.add_span_processor(processor)
         _tracers[service] = provider.get_tracer("vtp")
+
+
+def flush() -> None:
+    """Exports what is left, for at most `FLUSH_SECONDS`: a collector that hangs does not keep the agent."""
+    for processor in _processors:
+        thread = Thread(target=processor.force_flush, daemon=True, name="last spans")
+        thread.start()
+        thread.join(FLUSH_SECONDS)
 
 
 def active() -> bool:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from trainers.agent import spans
 from trainers.agent.agent import log
 from trainers.agent.backend import Backend
 from trainers.agent.cgroup import Cgroups
@@ -91,7 +92,11 @@ def main() -> int:
     if spec is None:
         raise SystemExit("there is no assignment here")
     home = Path(os.environ.get("VTP_POD_HOME") or "/var/lib/vtp")
-    return asyncio.run(carry_out(spec, home, os.environ["VTP_BACKEND_URL"]))
+    spans.configure()
+    try:
+        return asyncio.run(carry_out(spec, home, os.environ["VTP_BACKEND_URL"]))
+    finally:
+        spans.flush()
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ TEST_PROGRAMS = {
     "redis-server": ("redis-server",),
     "postgres": ("postgresql", "usr/lib/postgresql/*/bin/postgres"),
     "wrk": ("wrk",),
+    "prometheus": ("prometheus",),
+    "prometheus-alertmanager": ("prometheus-alertmanager",),
 }
 TAIL_LINES = 30
 

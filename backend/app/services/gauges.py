@@ -19,7 +19,7 @@ from app.db.repositories.agents import all_agents
 from app.db.session import Database
 from app.db.states import JOB_ACTIVE
 
-SECONDS = 2.0
+SECONDS = 1.0
 """Longest wait for the database: Prometheus itself waits no longer than ten."""
 REMEMBERED = timedelta(days=1)
 """An agent that was silent for longer is taken for one that was removed."""

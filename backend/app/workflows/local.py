@@ -14,8 +14,8 @@ from app.core.metrics import track_error
 from app.core.monitoring import report
 from app.db.repositories import jobs
 from app.workflows.dispatch import Dispatcher
-from app.workflows.lifecycle import allot, is_due, is_lost, knows
-from app.workflows.steps import Steps, standing
+from app.workflows.lifecycle import is_due, is_lost, knows
+from app.workflows.steps import Steps
 
 
 class LocalDriver:
@@ -83,10 +83,7 @@ class LocalDriver:
     async def round(self) -> None:
         """One look at all jobs that have not ended."""
         await self._reap()
-        active, queue, everyone, busy = await self.db.read(standing)
-        self.dispatcher.stuck.intersection_update(job.id for job in active)
-        ready = [job for job in queue if job.id not in self.dispatcher.stuck]
-        choices = allot(ready, everyone, busy, self.clock() - self.dispatcher.alive_for)
+        active, choices = await self.steps.look()
         for job in active:
             if is_due(job, self.clock()):
                 await self.steps.requeue(job.id)

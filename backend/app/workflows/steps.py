@@ -16,12 +16,12 @@ from app.db.repositories import agents, jobs
 from app.db.states import ATTEMPT_ACTIVE, JOB_STATES, transition
 from app.services.verdicts import cancel_job, fail_attempt, fail_job
 from app.workflows.dispatch import Dispatcher, tell_waiting
-from app.workflows.lifecycle import is_due, is_lost
+from app.workflows.lifecycle import Choice, allot, is_due, is_lost
 
 logger = get_logger(__name__)
 
 
-async def standing(session: AsyncSession) -> tuple[Sequence[Job], Sequence[Job], Sequence[Agent], Tally[str]]:
+async def _standing(session: AsyncSession) -> tuple[Sequence[Job], Sequence[Job], Sequence[Agent], Tally[str]]:
     """Jobs that have not ended, those of them that could start, all agents, and how busy these are."""
     active, queue = await jobs.active_jobs(session), await jobs.startable(session)
     return active, queue, await agents.all_agents(session), await agents.busy_slots(session)
@@ -32,6 +32,14 @@ class Steps:
     """Steps on the rows that `dispatcher` knows."""
 
     dispatcher: Dispatcher
+
+    async def look(self) -> tuple[Sequence[Job], dict[str, Choice]]:
+        """All jobs that have not ended, oldest first, and by id what each that could start now would get."""
+        dispatcher = self.dispatcher
+        active, queue, everyone, busy = await dispatcher.db.read(_standing)
+        dispatcher.stuck.intersection_update(job.id for job in active)
+        ready = [job for job in queue if job.id not in dispatcher.stuck]
+        return active, allot(ready, everyone, busy, dispatcher.clock() - dispatcher.alive_for)
 
     async def requeue(self, job_id: str) -> None:
         """Ends the wait of a job whose next attempt is due."""

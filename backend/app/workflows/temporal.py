@@ -21,8 +21,8 @@ from app.core.policies import TEMPORAL
 from app.db.models import Job
 from app.db.repositories import jobs
 from app.workflows.dispatch import HAND_OVER_SECONDS, Dispatcher
-from app.workflows.lifecycle import allot, is_due, knows
-from app.workflows.steps import Steps, standing
+from app.workflows.lifecycle import is_due, knows
+from app.workflows.steps import Steps
 from app.workflows.temporal_activities import Activities
 from app.workflows.temporal_workflow import FIRST_TRY, NAME, NEWS, OVER, Step, TrainingJob
 
@@ -194,12 +194,8 @@ class TemporalDriver:
         """
         if self.away is not None:
             raise self.away
-        active, queue, everyone, busy = await self.dispatcher.db.read(standing)
+        active, choices = await self.steps.look()
         await self._compare()
-        stuck = self.dispatcher.stuck
-        stuck.intersection_update(job.id for job in active)
-        ready = [job for job in queue if job.id not in stuck]
-        choices = allot(ready, everyone, busy, self.dispatcher.clock() - self.dispatcher.alive_for)
         for job in active:
             waits = job.status == "queued" and not knows(job, choices.get(job.id))
             if job.status == "cancelling":

@@ -12,6 +12,7 @@ from pathlib import Path
 from app.core.error_messages import REGISTRY
 from app.schemas.failure import CONTRACTS
 from tools import pages, reference
+from tools.monitoring_page import metrics
 from tools.page_types import page_types
 from tools.policies_page import policies
 
@@ -87,6 +88,7 @@ def files() -> Iterator[tuple[Path, str]]:
         schema = json.dumps(model.model_json_schema(), indent=2, ensure_ascii=False)
         yield ROOT / "docs" / "reference" / "schemas" / f"{name}.json", schema + "\n"
     yield ROOT / "docs" / "reference" / "policies.md", policies()
+    yield ROOT / "docs" / "reference" / "metrics.md", metrics()
     for name, text in reference.tables():
         yield ROOT / "docs" / "reference" / f"{name}.md", text
 

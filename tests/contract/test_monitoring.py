@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from app.api import documents, error_groups, errors, system
+
 ROOT = Path(__file__).resolve().parents[2]
 MONITORING = ROOT / "monitoring"
 RULES = MONITORING / "alertmanager" / "rules.yml"
@@ -44,7 +46,7 @@ def test_an_alert_says_how_bad_whose_and_what_to_do(alert: dict[str, Any]) -> No
     assert "Users" in text
     positions = [text.index(section) for section in SECTIONS]
     assert positions == sorted(positions)
-    commands = re.search(r"```sh\n(.*?)```", text, re.DOTALL)
+    commands = re.search(r"```text\n(.*?)```", text, re.DOTALL)
     assert commands is not None
     assert len(commands[1].strip().splitlines()) == 3
 
@@ -60,6 +62,15 @@ def test_an_alert_has_a_firing_and_a_silent_case(alert: dict[str, Any]) -> None:
     ]
     assert any(cases)
     assert not all(cases)
+
+
+def test_addresses_that_runbooks_ask_exist() -> None:
+    known = {route.path for module in (documents, error_groups, errors, system) for route in module.router.routes}
+    known |= {route.path for route in system.metrics_router.routes}
+    texts = [path.read_text() for path in (ROOT / "docs" / "runbooks").glob("*.md")]
+    asked = {path for text in texts for path in re.findall(r"\$VTP_URL(/[\w/-]+)", text)}
+    assert len(asked) > 3
+    assert asked <= known
 
 
 def test_no_alert_counts_what_users_have_to_mend() -> None:

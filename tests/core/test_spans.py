@@ -1,6 +1,7 @@
 """Spans: none and nothing loaded where no collector is named, else inside what is under way, with its trace id."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -11,8 +12,9 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
@@ -144,3 +146,32 @@ async def test_the_trace_that_an_answer_tells_is_the_one_of_its_span(
     assert made == {answer.json()["error"]["trace_id"]} == set(inside)
     assert answer.headers["server-timing"].split("-")[1] in made
     assert (TRACE in made) is bool(headers)
+
+
+async def test_a_collector_that_hangs_delays_no_span_and_the_end_by_two_seconds_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        exporter = OTLPSpanExporter(endpoint=f"http://127.0.0.1:{silent.getsockname()[1]}/v1/traces")
+        provider = TracerProvider(shutdown_on_exit=False)
+        provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=60_000))
+        monkeypatch.setattr("opentelemetry.trace._TRACER_PROVIDER", provider)
+        monkeypatch.setattr(spans, "FLUSH_SECONDS", 0.2)
+        spans.use(provider)
+        try:
+            continue_trace(PARENT)
+            began = time.perf_counter()
+            for _ in range(100):
+                with span("x"):
+                    pass
+            each = (time.perf_counter() - began) / 100
+            began = time.perf_counter()
+            await flush()
+            waited = time.perf_counter() - began
+        finally:
+            spans.use(None)
+        silent.close()
+    print(f"{each * 1e6:.0f} µs a span, waited {waited:.2f} s at the end")
+    assert each < 0.005
+    assert waited < 2
+    exporter.shutdown()

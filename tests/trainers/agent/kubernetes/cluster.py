@@ -62,7 +62,8 @@ class FakeCluster:
                 wanted = dict([parse_qs(parts.query)["labelSelector"][0].split("=")])
                 items = [one for one in self.objects[kind].values() if wanted.items() <= one["metadata"]["labels"].items()]
                 return 200, {"kind": "List", "items": items}
-            if name not in self.objects[kind]:
+            # A Job's pod is kept under the Job's name.
+            if name.removesuffix("-x1") not in self.objects[kind]:
                 return 404, {"kind": "Status", "reason": "NotFound", "message": f"{kind} {name} not found"}
             if method == "DELETE":
                 self._delete(name)

@@ -22,8 +22,7 @@ def metrics() -> str:
         for name, kind, labels, told in sorted(_known())
     ]
     alerts = [
-        f"| [{rule['alert']}](../runbooks/{_page(rule)}.md) | {rule['labels']['severity']} | {rule['labels']['owner']} | "
-        f"{rule.get('for', 'at once')} | {_LABEL.sub(r'(\1)', rule['annotations']['summary'])} |"
+        _alert(rule)
         for group in yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
         for rule in group["rules"]
         if "alert" in rule
@@ -34,8 +33,8 @@ def metrics() -> str:
             "",
             MADE,
             "",
-            "`GET /metrics` of the backend. Labels take few values: codes of the registry, templates of routes, parts of the platform; never",
-            "the id of anything.",
+            "`GET /metrics` of the backend. Labels take few values: codes of the registry, templates of routes, parts of the",
+            "platform; never the id of anything.",
             "",
             "| metric | type | labels | meaning |",
             "|---|---|---|---|",
@@ -43,7 +42,8 @@ def metrics() -> str:
             "",
             "## Alerts",
             "",
-            "Of `monitoring/alertmanager/rules.yml`. critical wakes somebody, high is looked at today, warning when there is time.",
+            "Of `monitoring/alertmanager/rules.yml`. critical wakes somebody, high is looked at today, warning when there is",
+            "time.",
             "",
             "| alert | severity | owner | after | what it says |",
             "|---|---|---|---|---|",
@@ -51,6 +51,12 @@ def metrics() -> str:
             "",
         ]
     )
+
+
+def _alert(rule: dict[str, Any]) -> str:
+    labels, told = rule["labels"], _LABEL.sub(r"(\1)", rule["annotations"]["summary"])
+    cells = (f"[{rule['alert']}](../runbooks/{_page(rule)}.md)", labels["severity"], labels["owner"])
+    return f"| {' | '.join(cells)} | {rule.get('for', 'at once')} | {told} |"
 
 
 def _page(rule: dict[str, Any]) -> str:

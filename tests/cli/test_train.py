@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from app.cli.jobs import job_id_of
-from app.cli.train import hint_for, next_command, parse_settings
+from app.cli.train import hint_for, next_command, parse_needs, parse_settings
 
 
 def test_settings_are_json_where_they_can_be_read_as_such() -> None:
@@ -15,6 +15,15 @@ def test_settings_are_json_where_they_can_be_read_as_such() -> None:
     }  # fmt: skip
     with pytest.raises(typer.BadParameter):
         parse_settings(["novalue"])
+
+
+def test_needs_are_gib_of_memory_and_labels() -> None:
+    needs = parse_needs(["memory=16", "gpu-memory=0.5", "zone=eu=west"])
+    assert needs == {"memory_bytes": 16 * 2**30, "gpu_memory_bytes": 2**29, "labels": {"zone": "eu=west"}}
+    assert parse_needs([]) is None
+    for wrong in ("zone", "memory=16GB"):
+        with pytest.raises(typer.BadParameter, match=wrong):
+            parse_needs([wrong])
 
 
 def fix(path: str, value: Any, applicability: str = "review", op: str = "add") -> dict[str, Any]:

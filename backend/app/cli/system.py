@@ -1,9 +1,10 @@
-"""`vtp up`, `serve`, `status`."""
+"""`vtp up`, `serve`, `migrate`, `status`."""
 
 from typing import Annotated
 
 import typer
 
+from app.cli.agents import told
 from app.cli.client import Api, home
 from app.cli.output import Output
 
@@ -32,6 +33,24 @@ def serve(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8000) -
     serve_backend(host, port)
 
 
+def migrate(context: typer.Context) -> None:
+    """Bring the database to the newest form and end; a backend does the same at its start."""
+    import asyncio
+
+    from app.config import Settings
+    from app.db.session import Database
+
+    async def run() -> None:
+        database = Database(Settings().db_url)
+        try:
+            await database.migrate()
+        finally:
+            await database.close()
+
+    asyncio.run(run())
+    context.obj.note("the database is in its newest form")
+
+
 def status(context: typer.Context) -> None:
     """Show whether everything works."""
     output: Output = context.obj
@@ -43,8 +62,7 @@ def status(context: typer.Context) -> None:
     output.text(f"{found['status']}  vtp {found['version']} at {api.url}")
     output.text(f"open jobs {found['open_jobs']}, {found['disk']['free_bytes'] / 1024**3:.0f} GB of disk free")
     for agent in found["agents"]:
-        state = "alive" if agent["alive"] else f"silent since {agent['last_seen_at']}"
-        output.text(f"agent {agent['name']}: {state}, {agent['busy']} of {agent['slots']} slots busy")
+        told(output, agent)
         for framework in agent["frameworks"]:
             ready = "ready" if framework["available"] else f"not usable: {framework['reason']}"
             output.text(f"    {framework['framework']} {framework['version'] or ''}  {ready}")

@@ -17,6 +17,7 @@ OPTION_OF = {
     "/val_fraction": "--val-fraction", "/exclude_invalid_files": "--exclude-invalid", "/weights_id": "--weights",
 }  # fmt: skip
 """The option that sets a field of the configuration."""
+NEED = "What a machine must have: memory=GIB, gpu-memory=GIB or a label name=value; may repeat."
 SHORT = {"-m": "--model", "-d": "--dataset", "-e": "--epochs", "-b": "--batch-size"}
 
 
@@ -39,6 +40,29 @@ def parse_settings(pairs: list[str]) -> dict[str, Any]:
     return found
 
 
+def parse_needs(pairs: list[str]) -> dict[str, Any] | None:
+    """``memory=16`` and ``gpu-memory=8`` in GiB; any other ``name=value`` is a label. None for none.
+
+    Raises:
+        typer.BadParameter: a pair has no ``=``, or an amount is no number.
+    """
+    found: dict[str, Any] = {"labels": {}}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            message = f"{pair!r} is not name=value"
+            raise typer.BadParameter(message)
+        if name not in ("memory", "gpu-memory"):
+            found["labels"][name] = text
+            continue
+        try:
+            found[f"{name.replace('-', '_')}_bytes"] = int(float(text) * 1024**3)
+        except ValueError:
+            message = f"{pair!r} is no number of GiB"
+            raise typer.BadParameter(message) from None
+    return found if pairs else None
+
+
 def train(
     context: typer.Context,
     model: Annotated[str, typer.Option("--model", "-m", help="As listed by `vtp models`.")],
@@ -57,6 +81,7 @@ def train(
     exclude_invalid: Annotated[bool, typer.Option("--exclude-invalid", help="Train without broken files.")] = False,
     val_fraction: Annotated[float | None, typer.Option("--val-fraction")] = None,
     weights: Annotated[str | None, typer.Option("--weights", help="Id of uploaded weights.")] = None,
+    need: Annotated[list[str] | None, typer.Option("--need", help=NEED)] = None,
     check: Annotated[bool, typer.Option("--check/--no-check", help="Look for everything wrong before submitting.")] = True,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow it to its end.")] = False,
 ) -> int:
@@ -68,6 +93,7 @@ def train(
         "image_size": image_size, "lr0": lr0, "name": name, "device": device, "seed": seed, "workers": workers,
         "max_duration_s": max_duration, "settings": parse_settings(setting or []),
         "exclude_invalid_files": exclude_invalid, "val_fraction": val_fraction, "weights_id": weights,
+        "needs": parse_needs(need or []),
     }  # fmt: skip
     if check:
         code = _checked(api, output, config)

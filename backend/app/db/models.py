@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, String, te
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, Json, UtcDateTime  # noqa: F401 - one place to import tables and their base from
+from app.db.feedback import Feedback  # noqa: F401 - makes it part of the metadata
 from app.db.tracking import (  # noqa: F401 - makes them part of the metadata
     ErrorAffected,
     ErrorCount,
@@ -90,6 +91,8 @@ class Job(Base):
     excluded_agents: Mapped[list[Any]] = mapped_column(default=list)
     retry_of: Mapped[str | None] = mapped_column(String(20))
     retried_as: Mapped[str | None] = mapped_column(String(20))
+    begins_with: Mapped[Json | None]
+    """The checkpoint of the job that this one tries again: job_id, attempt, name, epoch, sha256."""
     traceparent: Mapped[str | None] = mapped_column(String(60))
     created_by: Mapped[str | None] = mapped_column(String(120), index=True)
     """Name of the user whose token submitted it."""
@@ -137,6 +140,7 @@ class Attempt(Base):
 
     __table_args__ = (
         Index("ix_job_attempts_status", "status"),
+        Index("ix_job_attempts_finished_at", "finished_at"),
         Index(
             "ix_job_attempts_untracked", "job_id", "number", postgresql_where=text(UNTRACKED), sqlite_where=text(UNTRACKED)
         ),
@@ -219,6 +223,13 @@ class Agent(Base):
     version: Mapped[str] = mapped_column(String(40))
     registered_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
+    drained_at: Mapped[datetime | None]
+    """Since when it takes no more attempts, by a person's wish."""
+    excluded_until: Mapped[datetime | None]
+    """Set while it is avoided since too much fails on it; it is cleared when that time has come."""
+    excluded_reason: Mapped[str | None]
+    judged_from: Mapped[datetime | None]
+    """Failures before this are forgiven: it came back then."""
 
 
 class Idempotency(Base):

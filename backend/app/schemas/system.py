@@ -35,6 +35,7 @@ class Resources(BaseModel):
     gpus: list[Gpu] | None = None
     platform: str | None = None
     cgroup: str | None = None
+    labels: dict[str, str] | None = None
 
 
 class AgentView(BaseModel):
@@ -51,12 +52,23 @@ class AgentView(BaseModel):
     frameworks: list[FrameworkOffer]
     registered_at: str
     last_seen_at: str
+    state: Literal["ready", "drained", "excluded", "silent"] = Field(description="Whether it is given trainings")
+    drained_at: str | None = None
+    excluded_until: str | None = None
+    excluded_reason: str | None = Field(default=None, description="What failed on it more than elsewhere")
 
 
 class Agents(BaseModel):
     """All agents."""
 
     items: list[AgentView]
+
+
+class Drain(BaseModel):
+    """How an agent is drained."""
+
+    model_config = ConfigDict(extra="forbid")
+    stop: bool = Field(default=False, description="Stop what runs there, so that it goes on elsewhere")
 
 
 class HeldAttemptView(BaseModel):

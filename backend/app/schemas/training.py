@@ -9,6 +9,15 @@ from app.schemas.errors import PublicError
 JsonPointer = Annotated[str, Field(pattern=r"^/")]
 
 
+class Needs(BaseModel):
+    """What a machine must have for a training to be sent there."""
+
+    model_config = ConfigDict(extra="forbid")
+    memory_bytes: int | None = Field(default=None, ge=1, description="Memory that one training may take there")
+    gpu_memory_bytes: int | None = Field(default=None, ge=1, description="Memory of its largest GPU")
+    labels: dict[str, str] = Field(default_factory=dict, max_length=20, description="Labels that its agent was given")
+
+
 class TrainingConfig(BaseModel):
     """What to train, on what, and how. Unknown fields are refused."""
 
@@ -55,6 +64,7 @@ class TrainingConfig(BaseModel):
         description="Share of the training images held back where there is no validation set",
     )
     weights_id: str | None = Field(default=None, max_length=80, description="Uploaded weights to start from")
+    needs: Needs | None = Field(default=None, description="What a machine must have; null takes any with the framework")
 
 
 class PatchOperation(BaseModel):

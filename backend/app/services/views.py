@@ -162,4 +162,17 @@ def agent_view(agent: Agent, busy: int, alive: bool) -> dict[str, Any]:
         ],
         "registered_at": stamp(agent.registered_at),
         "last_seen_at": stamp(agent.last_seen_at),
+        "state": agent_state(agent, alive),
+        "drained_at": stamp(agent.drained_at),
+        "excluded_until": stamp(agent.excluded_until),
+        "excluded_reason": agent.excluded_reason if agent.excluded_until else None,
     }
+
+
+def agent_state(agent: Agent, alive: bool) -> str:
+    """Whether an agent is given trainings: ready; drained by a person; excluded for what fails on it; silent."""
+    if agent.drained_at is not None:
+        return "drained"
+    if not alive:
+        return "silent"
+    return "excluded" if agent.excluded_until is not None else "ready"

@@ -2,6 +2,13 @@ import type { Agent } from "../generated/api";
 import { bytes } from "../lib/format";
 import { Ago, Facts } from "./ui";
 
+const STATES = {
+  ready: { label: "Alive", tone: "bg-good-ground text-good" },
+  silent: { label: "Not heard from", tone: "bg-bad-ground text-bad" },
+  drained: { label: "Drained: takes no more trainings", tone: "bg-warn-ground text-warn" },
+  excluded: { label: "Excluded", tone: "bg-warn-ground text-warn" },
+};
+
 export function AgentCard({ agent }: { agent: Agent }) {
   const { cpus, memory_bytes, disk_free_bytes, gpus, platform } = agent.resources;
   const devices = gpus?.length ? gpus.map((gpu) => gpu.name ?? "GPU").join(", ") : "none, trains on the CPU";
@@ -11,12 +18,16 @@ export function AgentCard({ agent }: { agent: Agent }) {
         <h3 className="font-medium">
           {agent.name} <span className="font-mono text-[13px] font-normal text-soft">{agent.agent_id}</span>
         </h3>
-        <span
-          className={`rounded-full px-2 py-0.5 text-[13px] font-medium ${agent.alive ? "bg-good-ground text-good" : "bg-bad-ground text-bad"}`}
-        >
-          {agent.alive ? "Alive" : "Not heard from"}
+        <span className={`rounded-full px-2 py-0.5 text-[13px] font-medium ${STATES[agent.state].tone}`}>
+          {STATES[agent.state].label}
         </span>
       </div>
+      {agent.excluded_reason && agent.excluded_until && (
+        <p className="mb-2 text-[13px]">
+          {agent.excluded_reason}. It is avoided until {new Date(agent.excluded_until).toLocaleTimeString()},
+          or <code>vtp agents resume {agent.name}</code>.
+        </p>
+      )}
       <Facts
         items={[
           ["Last heard", <Ago key="heard" at={agent.last_seen_at} />],

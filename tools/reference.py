@@ -200,7 +200,18 @@ def _agent_variables() -> str:
         ("`VTP_HANG_FIRST_SECONDS`", f"{usual.hang.first:g}", "the same in the first epoch"),
         ("`VTP_HANG_LEAST_SECONDS`", f"{usual.hang.least:g}", "the same afterwards, whatever was learned from the run"),
     ]
-    return _table(("variable", "default", "seconds"), rows)
+    rest = [
+        ("`VTP_AGENT_SECRET`", "the secret shared with the backend, where no `--secret-file` is named"),
+        (
+            "`VTP_KUBERNETES_URL`",
+            "with `--kubernetes`, outside of a pod: address of the API server, such as `kubectl proxy`'s",
+        ),
+        ("`VTP_KUBERNETES_NAMESPACE`", "with `--kubernetes`: namespace of the Jobs; default: the pod's own, else `default`"),
+        ("`VTP_DATA_CACHE`", "in an attempt's pod: folder in which data sets are kept for other attempts"),
+        ("`VTP_POD_HOME`", "in an attempt's pod: folder to work in; default `/var/lib/vtp`"),
+        ("`VTP_TRAINERS_DIR`", "in an attempt's pod: folder with the frameworks, where they are not those of the image"),
+    ]
+    return _table(("variable", "default", "seconds"), rows) + "\n" + _table(("variable", "meaning"), rest)
 
 
 def config() -> str:

@@ -14,6 +14,7 @@ from app.core import logging as ours
 from app.core.errors import CircuitOpenError, NetworkError, PlatformError
 from app.core.policies import TEMPORAL
 from app.core.timing import TestTiming, deadline
+from app.workflows.temporal_workflow import TrainingJob
 from tests.core.servers import Temporal
 from tests.integration.proxy import FaultProxy
 from tests.integration.servers import new_queue
@@ -124,6 +125,13 @@ async def test_a_server_without_our_namespace_is_not_back(way: FaultProxy) -> No
     assert caught.value.code == "TEMPORAL_ERROR"
 
 
+async def test_a_worker_without_our_namespace_ends_with_the_code(way: FaultProxy) -> None:
+    client = TemporalClient(Place(f"127.0.0.1:{way.port}", namespace="nobody-made-this"))
+    with pytest.raises(PlatformError) as caught:
+        await client.work([TrainingJob], [], 1)
+    assert caught.value.code == "TEMPORAL_ERROR"
+
+
 async def test_an_answer_that_does_not_come_in_time_is_none(client: TemporalClient) -> None:
     """No worker carries the workflow out; the job is driven all the same."""
     await client.start(NAME, "J-1", signal="news", again=False)
@@ -140,7 +148,7 @@ async def test_a_silent_server_holds_a_call_no_longer_than_set(
     await fails(client, again=False)
     assert time.monotonic() - began < 2
     with pytest.raises(PlatformError):
-        await client.worker([], [], 1)
+        await client.work([], [], 1)
     assert time.monotonic() - began < 4
 
 

@@ -337,3 +337,36 @@ class TestOwnServer:
         assert await status(talk, refused) == "failed"
         did = "tried again within the 14 s that a caller waits, then told them; stored jobs start when it lets them"
         record_fault("Temporal", "429 with Retry-After", "TEMPORAL_ERROR", REFUSED, did, took)
+
+
+class TestDownAtTheStart:
+    """The backend is started before the server."""
+
+    @pytest.fixture
+    def server(self, tmp_path: Path) -> Iterator[Temporal]:
+        need_temporal()
+        server = Temporal(tmp_path / "temporal.db")
+        server.kill()
+        yield server
+        server.close()
+
+    @pytest.fixture
+    def settings(self, settings: Settings, server: Temporal) -> Settings:
+        return settings.model_copy(update={"temporal_address": server.address})
+
+    async def test_down_at_the_start(self, talk: Talk, server: Temporal, record_fault: Record) -> None:
+        kept = await submitted(talk)
+        assert (await talk.client.get("/api/v1/system/health/ready")).status_code == 200
+        server.start()
+        began = time.monotonic()
+        await eventually(lambda: talk.service.specs, 40, what=f"the start of {kept}", every=0.02)
+        took = time.monotonic() - began
+        talk.job_id = kept
+        await talk.tell(status="succeeded", result={"metrics": {}})
+        await ended(talk, kept)
+        assert [spec["job_id"] for spec in talk.service.specs] == [kept]
+        saw, did = (
+            "pages and stored jobs as usual",
+            "served all that does not need it, and began to drive as soon as it was there",
+        )
+        record_fault("Temporal", "down when the backend starts", None, saw, did, took)

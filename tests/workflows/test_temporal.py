@@ -12,6 +12,7 @@ from httpx import AsyncClient
 from temporalio.client import Client
 
 from app.api.deps import Platform
+from app.clients import temporal as temporal_client
 from app.config import Settings
 from app.main import create_app
 from app.workflows import temporal as temporal_driver
@@ -167,7 +168,7 @@ async def test_two_backends_share_the_work_and_start_every_attempt_once(
 async def test_a_backend_ends_in_time_though_the_server_hangs(
     talk: Talk, server: Temporal, driver: TemporalDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(temporal_driver, "STOP_SECONDS", 0.5)
+    monkeypatch.setattr(temporal_client, "STOP_SECONDS", 0.5)
     await talk.begin()
     server.freeze()
     try:

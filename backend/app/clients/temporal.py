@@ -7,6 +7,7 @@ worker tells the server of finished steps goes through the SDK alone, so there t
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -28,6 +29,7 @@ from app.core.timing import within
 
 RPC_SECONDS = 5.0
 CONNECT_SECONDS = 2.0
+STOP_SECONDS = 5.0
 STICKY_SECONDS = 2.0
 """How long a workflow waits for the backend that has it in memory before another one takes it up."""
 MOST_LISTED = 1000
@@ -163,16 +165,17 @@ class TemporalClient:
             self.breaker.reset()
         return told
 
-    async def worker(self, workflows: Sequence[type], activities: Sequence[Callable[..., Any]], at_once: int) -> Worker:
-        """A worker on our queue, ready to be run; `at_once` is how many steps it may carry out beside each other.
+    async def work(self, workflows: Sequence[type], activities: Sequence[Callable[..., Any]], at_once: int) -> None:
+        """Carries out what is on our queue, up to `at_once` steps beside each other, until it is cancelled; then it has
+        `STOP_SECONDS` to tell the server.
 
         Raises:
-            PlatformError: TEMPORAL_ERROR.
+            PlatformError: TEMPORAL_ERROR: it could not begin, or had to end.
         """
         try:
             async with asyncio.timeout(RPC_SECONDS):
                 client = await self._connect(AS_POLICY, lazy=False)
-            return Worker(
+            worker = Worker(
                 client,
                 task_queue=self.place.queue,
                 workflows=workflows,
@@ -180,6 +183,7 @@ class TemporalClient:
                 max_concurrent_activities=at_once,
                 sticky_queue_schedule_to_start_timeout=timedelta(seconds=STICKY_SECONDS),
             )
+            await _until_cancelled(worker)
         except Exception as error:
             raise _told(error) from error
 
@@ -210,6 +214,18 @@ class TemporalClient:
             lazy=lazy,
             runtime=_runtime(),
         )
+
+
+async def _until_cancelled(worker: Worker) -> None:
+    running = asyncio.create_task(worker.run(), name="temporal worker")
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await worker.shutdown()
+        running.cancel()
+        raise
 
 
 def _rpc(seconds: float | None = None) -> timedelta:

@@ -10,8 +10,6 @@ import time
 from contextlib import suppress
 from datetime import timedelta
 
-from temporalio.worker import Worker
-
 from app.clients.temporal import TemporalClient
 from app.core import timing
 from app.core.errors import PlatformError, UnexpectedError
@@ -27,7 +25,6 @@ from app.workflows.temporal_activities import Activities
 from app.workflows.temporal_workflow import FIRST_TRY, NAME, NEWS, OVER, Step, TrainingJob
 
 logger = get_logger(__name__)
-STOP_SECONDS = 5.0
 WAKE_AGAIN_SECONDS = 5.0
 COMPARE_SECONDS = 30.0
 """How often the workflows that run are compared with the jobs that have not ended."""
@@ -51,7 +48,6 @@ class TemporalDriver:
         """Why the server cannot be used now."""
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._worker: Worker | None = None
         self._driven: set[str] = set()
         """Jobs whose workflow is known to run."""
         self._compared: float | None = None
@@ -161,7 +157,7 @@ class TemporalDriver:
             track_error(error, "driver")
 
     def _pause(self, tries: int) -> float:
-        return self.dispatcher.rng.uniform(*TEMPORAL.bounds(max(tries, 1)))
+        return self.dispatcher.rng.uniform(*TEMPORAL.bounds(tries))
 
     def _told_away(self, error: PlatformError) -> None:
         if self.away is None:
@@ -173,17 +169,13 @@ class TemporalDriver:
         tries = 0
         steps = [self.activities.dispatch, self.activities.train, self.activities.fail]
         while True:
-            tries += 1
+            began = time.monotonic()
             try:
-                worker = await self.client.worker([TrainingJob], steps, self.at_once)
-                tries = 0
-                await _carried_out(worker)
+                await self.client.work([TrainingJob], steps, self.at_once)
             except PlatformError as error:
                 track_error(error, "driver")
                 self._told_away(error)
-            except Exception as error:
-                logger.exception("temporal worker failed")
-                track_error(UnexpectedError(error), "driver")
+            tries = 1 if time.monotonic() - began > TEMPORAL.longest_wait else tries + 1
             await timing.current().async_sleep(self._pause(tries))
 
     async def round(self) -> None:
@@ -236,16 +228,3 @@ class TemporalDriver:
     def _forget(self, job_id: str) -> None:
         self._driven.discard(job_id)
         self._woken.pop(job_id, None)
-
-
-async def _carried_out(worker: Worker) -> None:
-    """Runs a worker to its end; one that is to be stopped gets `STOP_SECONDS` to tell the server."""
-    running = asyncio.create_task(worker.run(), name="temporal worker run")
-    try:
-        await asyncio.shield(running)
-    except asyncio.CancelledError:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(STOP_SECONDS):
-                await worker.shutdown()
-        running.cancel()
-        raise

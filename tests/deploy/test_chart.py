@@ -32,7 +32,10 @@ EVERYTHING = {
         "nodeSelector": {"pool": "web"},
         "ingress": {"enabled": True, "className": "nginx", "host": "vtp.example", "tlsSecret": "tls"},
     },
-    "networkPolicy": {"from": [{"namespaceSelector": {"matchLabels": {"ingress": "yes"}}}]},
+    "networkPolicy": {
+        "from": [{"namespaceSelector": {"matchLabels": {"ingress": "yes"}}}],
+        "attemptsTo": [{"to": [{"ipBlock": {"cidr": "10.1.2.0/24"}}], "ports": [{"port": 443, "protocol": "TCP"}]}],
+    },
 }
 
 pytestmark = pytest.mark.skipif(not HELM.exists(), reason="helm is not set up (make test)")
@@ -109,6 +112,12 @@ def test_selectors_find_the_pods_they_mean_and_no_others(tmp_path: Path) -> None
         "vtp-agent-cpu",
         "vtp-agent-t4",
     }
+
+
+def test_attempts_reach_what_is_named_and_are_reached_by_nobody(tmp_path: Path) -> None:
+    for values, ways in ((ADDRESSES, 2), (EVERYTHING, 3)):
+        policy = rendered(tmp_path, values)["NetworkPolicy", "vtp-attempts"]["spec"]
+        assert (policy["policyTypes"], len(policy["egress"]), "ingress" in policy) == (["Ingress", "Egress"], ways, False)
 
 
 def test_the_agents_role_allows_what_its_client_asks_and_nothing_more(tmp_path: Path) -> None:

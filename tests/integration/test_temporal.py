@@ -88,6 +88,12 @@ async def is_refused(talk: Talk) -> tuple[str, float]:
     return str(newest["job_id"]), took
 
 
+async def breaker_of_temporal(talk: Talk) -> str:
+    """Its state in the list of dependencies."""
+    items = (await talk.client.get("/api/v1/system/dependencies")).json()["items"]
+    return next(str(item["state"]) for item in items if item["name"] == "temporal")
+
+
 async def starts_once_when_healed(talk: Talk, way: FaultProxy, kept: str, refused: str) -> None:
     """What was only stored starts by itself, once; what was refused never does."""
     way.heal()
@@ -111,9 +117,13 @@ async def test_refused(talk: Talk, way: FaultProxy, record_fault: Record) -> Non
         return bool((job["progress"] or {}).get("waiting_for") == temporal_driver.AWAY)
 
     await eventually(told, what="what it waits for", every=0.01)
+    assert (await talk.client.get("/api/v1/system/status")).json()["status"] == "degraded"
+    assert await breaker_of_temporal(talk) == "OPEN"
     assert talk.service.specs == []
     await starts_once_when_healed(talk, way, kept, again)
     assert await status(talk, refused) == "failed"
+    assert (await talk.client.get("/api/v1/system/status")).json()["status"] == "ok"
+    assert talk.platform.driver.client.breaker.state == "CLOSED"  # type: ignore[attr-defined]
     did = "tried again within the 14 s that a caller waits, then told them; their job has ended with that"
     record_fault("Temporal", "refused", "TEMPORAL_ERROR", REFUSED, did, took)
 

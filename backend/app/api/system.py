@@ -47,7 +47,7 @@ async def status(platform: PlatformDep) -> Answer:
     return Answer(
         {
             "version": __version__,
-            "status": "ok" if any(agent["alive"] for agent in agents) else "degraded",
+            "status": "ok" if any(agent["alive"] for agent in agents) and platform.driver.away is None else "degraded",
             "agents": agents,
             "open_jobs": await platform.training.open_count(),
             "disk": {"free_bytes": disk.free, "total_bytes": disk.total},

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from app.config import Settings
+from app.core.errors import PlatformError
 from app.workflows.dispatch import Dispatcher
 from app.workflows.local import LocalDriver
 
@@ -12,6 +13,8 @@ class Driver(Protocol):
     """Brings jobs from the queue to their end."""
 
     dispatcher: Dispatcher
+    away: PlatformError | None
+    """Why no job can be driven now; None where nothing is in the way."""
 
     def start(self) -> None:
         """Begins to drive."""

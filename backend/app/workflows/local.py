@@ -21,6 +21,9 @@ from app.workflows.steps import Steps
 class LocalDriver:
     """The embedded orchestrator. `kick` makes it look at once; it looks by itself every `interval` seconds."""
 
+    away: PlatformError | None = None
+    """Nothing that this driver needs can be away but the database."""
+
     def __init__(self, dispatcher: Dispatcher, silence: timedelta, interval: float = 1.0) -> None:
         self.dispatcher = dispatcher
         self.steps = Steps(dispatcher)

@@ -77,7 +77,7 @@ def counted() -> float:
         sample.value
         for metric in errors_total.collect()
         for sample in metric.samples
-        if sample.name.endswith("_total") and sample.labels["component"] == "explain"
+        if sample.name.endswith("_total") and sample.labels["component"] in ("explain", "llm")
     )
 
 

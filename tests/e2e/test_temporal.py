@@ -64,9 +64,8 @@ async def test_trainings_survive_the_death_of_backend_server_and_agent(tmp_path:
         quick = await platform.submit(**CONFIG)
         limited = await platform.submit(**{**CONFIG, **SLOW, "epochs": 200, "max_duration_s": 2})
         cancelled = await platform.submit(**{**CONFIG, **SLOW, "epochs": 200})
-        long = await platform.submit(**{**CONFIG, **SLOW, "epochs": 8})
         assert (await platform.wait_for(quick, "succeeded", "failed"))["status"] == "succeeded"
-        await told(platform, long, 1)
+        await told(platform, cancelled, 1)
 
         await asyncio.to_thread(platform.restart, "backend")
         await asyncio.to_thread(server.kill)
@@ -76,6 +75,8 @@ async def test_trainings_survive_the_death_of_backend_server_and_agent(tmp_path:
         assert (await platform.wait_for(limited, "failed", "succeeded"))["error"]["code"] == "TRAINING_TIMEOUT"
         await platform.wait_for(cancelled, "cancelled")
 
+        long = await platform.submit(**{**CONFIG, **SLOW, "epochs": 10})
+        await told(platform, long, 1)
         await asyncio.to_thread(platform.kill, "agent", signal.SIGTERM)
         await platform.wait_for(long, "waiting", "queued")
         platform.start("agent")

@@ -1,5 +1,6 @@
 """The driver on a real Temporal server: what it starts again, what it leaves to others, and that it ends in time."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -122,6 +123,32 @@ async def test_a_bug_at_the_start_ends_the_job_after_one_try(talk: Talk, monkeyp
     assert (job["error"]["code"], tries) == ("SYSTEM_ERROR", [job_id])
     (attempt,) = (await talk.client.get(f"{JOBS}/{job_id}/attempts")).json()["items"]
     assert attempt["status"] == "cancelled", "it holds no slot"
+
+
+async def test_a_job_whose_start_takes_long_is_not_woken_again_and_again(
+    talk: Talk, driver: TemporalDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check of a large data set takes hours; each signal would stay in the workflow's history."""
+    monkeypatch.setattr(temporal_driver, "WAKE_AGAIN_SECONDS", 0.0)
+    let_go, whole, woken = asyncio.Event(), Dispatcher.dispatch, []
+
+    async def slow(self: Dispatcher, job_id: str) -> Any:
+        await let_go.wait()
+        return await whole(self, job_id)
+
+    async def noted(job_id: str, *, again: bool) -> None:
+        woken.append(job_id)
+
+    monkeypatch.setattr(Dispatcher, "dispatch", slow)
+    answer = await talk.client.post(JOBS, json=CONFIG, headers={"Prefer": "respond-async"})
+    job_id = answer.json()["job_id"]
+    await eventually(lambda: driver.activities.is_starting(job_id))
+    monkeypatch.setattr(driver, "_wake", noted)
+    for _ in range(5):
+        await driver.round()
+    assert woken == []
+    let_go.set()
+    await eventually(lambda: talk.service.specs)
 
 
 @asynccontextmanager

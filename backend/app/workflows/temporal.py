@@ -211,6 +211,8 @@ class TemporalDriver:
 
     def _may_wake(self, job_id: str) -> bool:
         """Whether a wake-up call would not only repeat one that is still being followed."""
+        if self.activities.is_starting(job_id):
+            return False
         return time.monotonic() - self._woken.get(job_id, -WAKE_AGAIN_SECONDS) >= WAKE_AGAIN_SECONDS
 
     async def _wake(self, job_id: str, *, again: bool) -> None:

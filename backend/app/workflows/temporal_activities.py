@@ -77,6 +77,7 @@ class Activities:
         self.listening_since = dispatcher.clock()
         self.settled: Callable[[str, Step], None] = lambda _job_id, _step: None
         """Called with every job's standing after a step."""
+        self._starting: set[str] = set()
         self._bells: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         # More than one a job where a server has lost its data: the old step has not heard of it yet.
 
@@ -84,6 +85,10 @@ class Activities:
         """The rows of a job have changed: whoever is with its attempt looks now."""
         for bell in self._bells.get(job_id, ()):
             bell.set()
+
+    def is_starting(self, job_id: str) -> bool:
+        """Whether this backend is just starting the job's next attempt; the check of a large data set may take hours."""
+        return job_id in self._starting
 
     def is_with(self, job_id: str) -> bool:
         """Whether this backend is with an attempt of the job."""
@@ -94,6 +99,7 @@ class Activities:
     async def dispatch(self, job_id: str) -> Step:
         """Starts a job's next attempt where an agent is free."""
         stuck = self.dispatcher.stuck
+        self._starting.add(job_id)
         try:
             async with self._beating({}):
                 await self.steps.requeue(job_id)
@@ -103,6 +109,8 @@ class Activities:
             # No slot is kept for it before it has got further.
             stuck.add(job_id)
             raise
+        finally:
+            self._starting.discard(job_id)
         stuck.discard(job_id)
         return step
 

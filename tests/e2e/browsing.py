@@ -11,6 +11,8 @@ from playwright.sync_api import Browser, BrowserContext
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 30.0
+AGAIN = 2
+"""A kept connection may be closed by the server in the moment in which it is used again."""
 SMALL = {"framework": "sklearn", "model": "sgd-linear", "epochs": 4, "batch_size": 64}
 
 
@@ -78,12 +80,13 @@ class Client:
         self.context, self.base = context, f"{address}/api/v1"
 
     def get(self, path: str) -> Any:
-        answer = self.context.request.get(self.base + path)
+        answer = self.context.request.get(self.base + path, max_retries=AGAIN)
         assert answer.ok, answer.text()
         return answer.json()
 
     def post(self, path: str, body: Any) -> Any:
-        answer = self.context.request.post(self.base + path, data=body, headers={"Prefer": "respond-async"})
+        headers = {"Prefer": "respond-async", "Idempotency-Key": os.urandom(8).hex()}
+        answer = self.context.request.post(self.base + path, data=body, headers=headers, max_retries=AGAIN)
         assert answer.ok, answer.text()
         return answer.json()
 

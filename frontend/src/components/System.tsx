@@ -10,7 +10,7 @@ const STATES = {
 };
 
 export function AgentCard({ agent }: { agent: Agent }) {
-  const { cpus, memory_bytes, disk_free_bytes, gpus, platform } = agent.resources;
+  const { cpus, memory_bytes, disk_free_bytes, gpus, labels, platform } = agent.resources;
   const devices = gpus?.length ? gpus.map((gpu) => gpu.name ?? "GPU").join(", ") : "none, trains on the CPU";
   return (
     <div className="px-4 py-3">
@@ -25,7 +25,7 @@ export function AgentCard({ agent }: { agent: Agent }) {
       {agent.excluded_reason && agent.excluded_until && (
         <p className="mb-2 text-[13px]">
           {agent.excluded_reason}. It is avoided until {new Date(agent.excluded_until).toLocaleTimeString()},
-          or <code>vtp agents resume {agent.name}</code>.
+          or until <code>vtp agents resume {agent.name}</code>.
         </p>
       )}
       <Facts
@@ -43,6 +43,16 @@ export function AgentCard({ agent }: { agent: Agent }) {
               .join(", ") || "–",
           ],
           ["GPUs", devices],
+          ...(labels && Object.keys(labels).length
+            ? [
+                [
+                  "Labels",
+                  Object.entries(labels)
+                    .map(([name, value]) => `${name}=${value}`)
+                    .join(", "),
+                ] as [string, string],
+              ]
+            : []),
           ["System", platform ?? "–"],
           ...agent.frameworks.map((item): [string, string] => [
             item.framework,

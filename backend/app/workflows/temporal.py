@@ -125,12 +125,11 @@ class TemporalDriver:
                     await self._news.wait()
 
     async def _until_back(self, error: PlatformError) -> None:
-        """Waits until the server answers, asking it as its policy has it. Cancellations are passed on all the while."""
-        tries = 0
+        """Waits until the server answers; it is asked every few seconds, which costs it nothing. Cancellations are passed on
+        all the while."""
         self._told_away(error)
         while self.away is not None:
-            tries += 1
-            left = self._pause(tries)
+            left = self._pause(1)
             while left > 0:
                 await self._meanwhile()
                 await timing.current().async_sleep(min(left, self.interval))

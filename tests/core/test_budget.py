@@ -90,3 +90,23 @@ def test_retries_never_exceed_the_share_of_calls_and_the_burst(steps: list[tuple
                 calls += 1
                 window.append(what == "ok")
             assert retries <= SHARE * calls + BURST + BURST * (clock.now - 1000) / 10 + 1e-9
+
+
+def test_processes_that_share_a_dependency_retry_together_no_more_than_one_would() -> None:
+    with timing.testing() as clock:
+        budget.share_among(4)
+        try:
+            budgets = [RetryBudget() for _ in range(4)]
+            windows = [new_window() for _ in budgets]
+            for mine, window in zip(budgets, windows, strict=True):
+                while mine.take(window):
+                    pass
+            granted = 0
+            for _ in range(600):
+                clock.advance(1)
+                granted += sum(mine.take(window) for mine, window in zip(budgets, windows, strict=True))
+                for window in windows:
+                    window.clear()
+        finally:
+            budget.share_among(1)
+    assert BURST * 50 < granted <= BURST * 60

@@ -417,7 +417,7 @@ def test_a_call_that_finds_the_time_over_but_the_breaker_opened_anew_is_refused(
     looks = iter([False, True])
 
     def second_look() -> float:
-        if next(looks):
+        if next(looks, False):
             subject.isolate()
         return 160
 
@@ -550,4 +550,36 @@ def test_a_rate_below_the_threshold_never_opens_it_over_a_long_random_life() -> 
     told(subject, *[None] * 50)
     for _ in range(5000):
         told(subject, DOWN if rng.random() < 0.3 else None)
+    assert subject.state == "CLOSED"
+
+
+def test_a_gate_that_says_no_lets_no_probe_through_and_is_asked_for_every_probe() -> None:
+    now, asked, answers = [0.0], [], iter([False, True, True])
+    subject = CircuitBreaker(1, 60, clock=lambda: now[0])
+    subject.gate = lambda one: asked.append(one) or next(answers)  # type: ignore[func-returns-value]
+    told(subject, DOWN)
+    now[0] = 59
+    assert subject.try_acquire() is None
+    assert asked == []
+    now[0] = 60
+    assert subject.try_acquire() is None
+    assert subject.state == "OPEN"
+    permit = subject.try_acquire()
+    assert permit is not None
+    assert subject.state == "HALF_OPEN"
+    assert subject.try_acquire() is None
+    assert len(asked) == 2
+    now[0] = 121  # the probe hung and lost its leave
+    assert subject.try_acquire() is not None
+    assert len(asked) == 3
+
+
+def test_a_breaker_that_is_opened_from_outside_closes_by_its_own_probe() -> None:
+    now = [0.0]
+    subject = CircuitBreaker(3, 60, clock=lambda: now[0])
+    subject.open_for(10)
+    assert subject.retry_after == 10
+    assert subject.try_acquire() is None
+    now[0] = 10
+    assert subject.call(lambda: "well") == "well"
     assert subject.state == "CLOSED"

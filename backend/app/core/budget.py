@@ -13,6 +13,13 @@ THROTTLED = 5 / 14
 """What a retry costs after an answer that only asks for patience: it spares the other side most of the work."""
 
 
+def share_among(processes: int) -> None:
+    """Each of so many processes that call the same dependencies takes its part of the burst, so that all together retry no
+    more than one would; the share of recent calls adds up by itself."""
+    global _sharers  # noqa: PLW0603 - one number of this process
+    _sharers = max(1, processes)
+
+
 def cost_of(verdict: Verdict) -> float:
     """What a retry after such a failure takes from the burst: less where the dependency itself did not fail."""
     return 1.0 if verdict.counts == "failure" else THROTTLED
@@ -43,7 +50,9 @@ class RetryBudget:
 
     def _pay(self, cost: float) -> bool:
         now = timing.current().monotonic()
-        self._tokens = min(self.burst, self._tokens + self.burst * max(0.0, now - self._at) / self.seconds)
+        burst = self.burst / _sharers
+        # Whoever has less than one token could never pay; only how fast they come back is divided then.
+        self._tokens = min(max(burst, min(1.0, self.burst)), self._tokens + burst * max(0.0, now - self._at) / self.seconds)
         self._at = now
         if self._tokens < cost:
             return False
@@ -52,6 +61,7 @@ class RetryBudget:
 
 
 _shared: dict[str, RetryBudget] = {}
+_sharers = 1
 
 
 def budget_of(dependency: str) -> RetryBudget:

@@ -1,11 +1,11 @@
 """A circuit breaker for sync and async calls.
 
 After `failure_threshold` failures in a row (or too large a share of failures, where one is given) it refuses calls for
-`recovery_timeout` seconds, then lets a probe through:
-its success closes the breaker, its failure opens it again. A probe that is cancelled gives its permit back; one that hangs
-loses it after `recovery_timeout`. Results of calls that began before the last change of state count for nothing.
+`recovery_timeout` seconds, then lets a probe through: its success closes the breaker, its failure opens it again. A probe
+that is cancelled gives its permit back; one that hangs loses it after `recovery_timeout`. Results of calls that began before
+the last change of state count for nothing.
 
-While it is closed, `window` is the list of recent outcomes; otherwise `window` is None. So a call reads one slot to learn
+While it is closed, `window` is the list of recent outcomes; otherwise it is None. So a call reads one slot to learn
 that it may pass, adds its outcome with one atomic append, and takes no lock and no clock unless it fails. Every closing
 starts a new window: a late result lands in a list that nobody reads any more.
 """
@@ -62,12 +62,10 @@ class CircuitBreaker:
         name: what refusals, metrics and the list of dependencies call it.
         probes: calls let through at a time while half open.
         successes: successful probes that close it.
-        longest_recovery: with a value, each failed round of probes doubles the time it stays open, up to this, and adds
-            up to a tenth of it at random.
+        longest_recovery: up to this, each failed round of probes doubles the time it stays open, and a tenth at random.
         failure_rate: with a value, this share of failures among the recent calls opens it too.
         minimum_calls: recent calls below which `failure_rate` says nothing.
-        on_change: called with the breaker and its new state, while no other change can happen, so it must not wait for
-            calls through this breaker; an exception from it is logged, never raised.
+        on_change: told the breaker and its new state; it must not wait for calls through it; what it raises is logged.
         clock: seconds on a monotonic clock.
     """
 
@@ -96,6 +94,7 @@ class CircuitBreaker:
         self.failure_rate = failure_rate
         self.minimum_calls = minimum_calls
         self.on_change = on_change
+        self.gate: Callable[[CircuitBreaker], bool] | None = None  # asked before each probe: another process may have it
         self.window: Window | None = self._new_window()
         self._clock = clock
         self._state = CLOSED
@@ -126,7 +125,7 @@ class CircuitBreaker:
 
     @property
     def isolated(self) -> bool:
-        """Whether it was opened by hand."""
+        """Whether only `reset` closes it."""
         return self._state == OPEN and self._until == float("inf")
 
     def describe(self) -> dict[str, Any]:
@@ -200,14 +199,14 @@ class CircuitBreaker:
             return self.window if self.window is not None else self._permit(self._now())
 
     def _permit(self, now: float) -> Permit | None:
+        if self._state == OPEN and now < self._until:
+            return None
+        self._permits = {permit for permit in self._permits if permit.lapses > now}
+        if len(self._permits) >= self.probes or (self.gate is not None and not self.gate(self)):
+            return None
         if self._state == OPEN:
-            if now < self._until:
-                return None
             self._good = 0
             self._change(HALF_OPEN)
-        self._permits = {permit for permit in self._permits if permit.lapses > now}
-        if len(self._permits) >= self.probes:
-            return None
         permit = Permit(now + self.recovery_timeout)
         self._permits.add(permit)
         full = len(self._permits) >= self.probes
@@ -267,9 +266,13 @@ class CircuitBreaker:
 
     def isolate(self) -> None:
         """Refuses all calls until `reset`."""
+        self.open_for(float("inf"))
+
+    def open_for(self, seconds: float) -> None:
+        """Refuses all calls for so long, by other knowledge than its own calls'."""
         with self._lock:
             self._tripped_at = self.failure_count
-            self._open(float("inf"))
+            self._open(self._now() + seconds)
 
     def reset(self) -> None:
         """Closes the breaker and forgets what was counted."""

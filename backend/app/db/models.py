@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, String, te
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, Json, UtcDateTime  # noqa: F401 - one place to import tables and their base from
+from app.db.cluster import Backend, Claim, OpenBreaker  # noqa: F401 - makes them part of the metadata
 from app.db.feedback import Feedback  # noqa: F401 - makes it part of the metadata
 from app.db.tracking import (  # noqa: F401 - makes them part of the metadata
     ErrorAffected,

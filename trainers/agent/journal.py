@@ -13,7 +13,7 @@ CHUNK_BYTES = 16 * 1024
 LOG_CAP_BYTES = 4 * 1024 * 1024
 TAIL_BYTES = 256 * 1024
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-Z\\-_]")
-PROGRESS_KEYS = ("epoch", "epochs", "step", "steps", "losses", "lr", "images_per_s", "eta_s", "memory", "metrics")
+PROGRESS_KEYS = ("epoch", "epochs", "step", "steps", "losses", "lr", "images_per_s", "eta_s", "memory", "disk", "metrics")
 
 
 def read_lines(path: Path, offset: int) -> tuple[list[bytes], int]:

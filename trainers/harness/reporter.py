@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from trainers.harness.room import disk_room, memory_limit
 from trainers.harness.spans import Spans
 
 PROGRESS_INTERVAL = 0.5
@@ -115,9 +116,12 @@ class Reporter:
         losses: Mapping[str, Any] | None = None,
         lr: float | None = None,
         images: int = 0,
-        gpu_bytes: int | None = None,
+        gpu: tuple[int, int] | None = None,
     ) -> None:
-        """One step is done; `images` were seen in the epoch so far. Told at most twice a second, and at an epoch's end."""
+        """One step is done; `images` were seen in the epoch so far; `gpu`: bytes in use and in all.
+
+        Told at most twice a second, and at an epoch's end.
+        """
         at = self.clock()
         self.epoch, self.step = epoch, step
         if at - self._last_progress < PROGRESS_INTERVAL and step != steps:
@@ -133,18 +137,22 @@ class Reporter:
             losses=figures(losses),
             lr=None if lr is None else number(lr),
             images_per_s=round(images / elapsed, 1) if images else None,
-            eta_s=self._eta(epoch, step / max(steps, 1), elapsed),
-            memory={"rss_bytes": resident_bytes(), "gpu_bytes": gpu_bytes},
+            eta_s=self._eta(epoch, step / max(steps, 1)),
+            **self._room(gpu),
         )
 
-    def _eta(self, epoch: int, share: float, elapsed: float) -> float | None:
-        """Seconds to the end, by the last epochs (or the present one); None before there is anything to go by."""
-        if self._epoch_seconds:
-            whole = sum(self._epoch_seconds) / len(self._epoch_seconds)
-        elif share > 0.1:
-            whole = elapsed / share
-        else:
+    def _room(self, gpu: tuple[int, int] | None) -> dict[str, Any]:
+        """Memory and disk, in use and in all."""
+        used = resident_bytes()
+        held, whole = gpu or (None, None)
+        memory = {"rss_bytes": used, "rss_limit_bytes": memory_limit(used), "gpu_bytes": held, "gpu_total_bytes": whole}
+        return {"memory": memory, "disk": disk_room(self.folder)}
+
+    def _eta(self, epoch: int, share: float) -> float | None:
+        """Seconds to the end by the last five epochs; None before one is done, for only then it is known what one takes."""
+        if not self._epoch_seconds:
             return None
+        whole = sum(self._epoch_seconds) / len(self._epoch_seconds)
         return round(max(0.0, (self.epochs - epoch + 1 - share) * whole), 1)
 
     def epoch_end(
@@ -155,7 +163,7 @@ class Reporter:
         losses: Mapping[str, Any] | None = None,
         lr: float | None = None,
         images: int = 0,
-        gpu_bytes: int | None = None,
+        gpu: tuple[int, int] | None = None,
     ) -> None:
         """An epoch is done, validation included; `metrics` has the one that chooses the best weights first."""
         at = self.clock()
@@ -170,8 +178,8 @@ class Reporter:
             metrics=figures(metrics),
             lr=None if lr is None else number(lr),
             images_per_s=round(images / max(seconds, 1e-6), 1) if images else None,
-            eta_s=self._eta(epoch, 1.0, seconds),
-            memory={"rss_bytes": resident_bytes(), "gpu_bytes": gpu_bytes},
+            eta_s=self._eta(epoch, 1.0),
+            **self._room(gpu),
             duration_s=round(seconds, 3),
         )
 

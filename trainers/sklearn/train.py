@@ -4,14 +4,18 @@ Besides being useful for a first look at a data set, it shows what a framework n
 """
 
 import math
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent))
+
 import numpy as np
-import sklearn
-from PIL import Image, ImageDraw, UnidentifiedImageError
+from catalogue import PRIMARY, describe
+from pictures import MOST, plot_confusion, plot_samples
+from PIL import Image, UnidentifiedImageError
 from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import confusion_matrix, log_loss
 from sklearn.neural_network import MLPClassifier
@@ -19,38 +23,8 @@ from sklearn.neural_network import MLPClassifier
 from trainers.harness import Assignment, TrainingError, run
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
-PRIMARY = "metrics/accuracy_top1"
-SETTINGS = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {
-        "alpha": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.0001, "description": "L2 penalty"},
-        "hidden": {"type": "integer", "minimum": 1, "maximum": 4096, "default": 64, "description": "Units of mlp-small"},
-        "images_per_s_limit": {
-            "type": "number",
-            "exclusiveMinimum": 0,
-            "description": "Slows the training down, to leave the machine to others",
-        },
-    },
-}
-
-
-def describe() -> dict[str, Any]:
-    """What this framework offers."""
-    return {
-        "framework": "sklearn",
-        "version": sklearn.__version__,
-        "license": "BSD-3-Clause",
-        "tasks": ["classify"],
-        "models": [
-            {"name": "sgd-linear", "task": "classify", "family": "linear", "params": None},
-            {"name": "mlp-small", "task": "classify", "family": "mlp", "params": None},
-        ],
-        "defaults": {"classify": {"epochs": 10, "batch_size": 32, "image_size": 16}},
-        "settings_schema": SETTINGS,
-        "primary_metric": {"classify": PRIMARY},
-        "accepts_weights": False,
-    }
+SHOWN_EVERY = 5.0
+"""Seconds between two versions of the pictures."""
 
 
 def read_image(path: Path, edge: int) -> np.ndarray:
@@ -67,15 +41,16 @@ def read_image(path: Path, edge: int) -> np.ndarray:
         raise TrainingError("DATASET_BROKEN", f"cannot read image '{path}': {error}") from error
 
 
-def load_split(folder: Path, classes: list[str], edge: int) -> tuple[np.ndarray, np.ndarray]:
-    """All images of a split: (n, edge * edge) grey values and (n,) class numbers."""
-    rows, labels = [], []
+def load_split(folder: Path, classes: list[str], edge: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """All images of a split: (n, edge * edge) grey values, (n,) class numbers and their files."""
+    rows, labels, names = [], [], []
     for index, name in enumerate(classes):
         for path in sorted((folder / name).glob("*")):
             if path.suffix.lower() in SUFFIXES:
                 rows.append(read_image(path, edge))
                 labels.append(index)
-    return np.asarray(rows).reshape(len(rows), edge * edge), np.asarray(labels, dtype=np.int64)
+                names.append(f"{folder.name}/{name}/{path.name}")
+    return np.asarray(rows).reshape(len(rows), edge * edge), np.asarray(labels, dtype=np.int64), names
 
 
 def make_model(config: dict[str, Any]) -> SGDClassifier | MLPClassifier:
@@ -142,27 +117,6 @@ def batches(count: int, size: int, rng: np.random.Generator) -> Iterator[np.ndar
         yield order[start : start + size]
 
 
-def plot_confusion(matrix: np.ndarray, names: list[str], path: Path, cell: int = 32) -> None:
-    """Draws a confusion matrix: a row for each true class, a column for each predicted one, darker for a larger share."""
-    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    longest = max(len(name) for name in names)
-    margin = min(160, 12 + 7 * longest)
-    edge = margin + cell * len(names)
-    picture = Image.new("L", (max(edge, 220), edge + 20), 255)
-    draw = ImageDraw.Draw(picture)
-    for row, name in enumerate(names):
-        y = margin + row * cell
-        draw.text((margin - 6, y + cell / 2), name[:20], fill=0, anchor="rm")
-        draw.text((y + cell / 2, margin - 6), name[: max(1, cell // 6)], fill=0, anchor="mb")
-        for column in range(len(names)):
-            x, dark = margin + column * cell, float(share[row, column])
-            draw.rectangle((x, y, x + cell - 1, y + cell - 1), fill=int(255 - 215 * dark), outline=230)
-            if matrix[row, column]:
-                draw.text((x + cell / 2, y + cell / 2), str(matrix[row, column]), fill=255 if dark > 0.5 else 0, anchor="mm")
-    draw.text((6, edge + 4), "rows: true, columns: predicted", fill=90)
-    picture.save(path)
-
-
 class Trainer:
     """One training."""
 
@@ -174,6 +128,9 @@ class Trainer:
         self.model = make_model(self.config)
         self.best = -math.inf
         self.best_metrics: dict[str, float] = {}
+        self.batch: np.ndarray | None = None
+        """The images of the step that is under way."""
+        self.shown_at = -math.inf
 
     def load(self) -> None:
         """Reads all images.
@@ -182,8 +139,8 @@ class Trainer:
             TrainingError: DATASET_INVALID_FORMAT where there is nothing to train on, DATASET_BROKEN.
         """
         self.reporter.phase("data")
-        self.x, self.y = load_split(self.task.dataset_dir / "train", self.classes, self.edge)
-        self.x_val, self.y_val = load_split(self.task.dataset_dir / "val", self.classes, self.edge)
+        self.x, self.y, self.files = load_split(self.task.dataset_dir / "train", self.classes, self.edge)
+        self.x_val, self.y_val, _ = load_split(self.task.dataset_dir / "val", self.classes, self.edge)
         if not len(self.y) or not len(self.y_val):
             raise TrainingError("DATASET_INVALID_FORMAT", "no training or no validation images")
 
@@ -203,6 +160,7 @@ class Trainer:
         for step, rows in enumerate(batches(len(self.y), size, rng), 1):
             if step <= done:
                 continue
+            self.batch = rows
             self.model.partial_fit(self.x[rows], self.y[rows], classes=self.labels)
             seen += len(rows)
             loss = self.loss(self.x[rows], self.y[rows])
@@ -228,13 +186,16 @@ class Trainer:
         self.task.leave()
 
     def loss(self, x: np.ndarray, y: np.ndarray) -> float:
-        """Mean cross entropy; not finite where the weights are not."""
+        """Mean cross entropy; not finite where the weights or what comes of them are not."""
         if not all(np.isfinite(array).all() for array in weights_of(self.model)):
             return math.nan
-        return float(log_loss(y, self.model.predict_proba(x), labels=self.labels))
+        shares = self.model.predict_proba(x)
+        # Weights that are still numbers may be too large for anything to come of them.
+        return float(log_loss(y, shares, labels=self.labels)) if np.isfinite(shares).all() else math.nan
 
     def validate(self, epoch: int, train_loss: float) -> None:
         """Measures on the validation images, tells the figures, keeps the best weights."""
+        self.reporter.phase("validating")
         guess = self.model.predict(self.x_val)
         metrics = {PRIMARY: float((guess == self.y_val).mean())}
         losses = {"train/loss": train_loss, "val/loss": self.loss(self.x_val, self.y_val)}
@@ -243,14 +204,44 @@ class Trainer:
         if metrics[PRIMARY] > self.best:
             self.best, self.best_metrics = metrics[PRIMARY], metrics
             save(self.model, self.task.work / "best.npz", epoch, self.classes)
-            matrix = confusion_matrix(self.y_val, guess, labels=self.labels)
-            plot_confusion(matrix, self.classes, self.task.work / "confusion_matrix.png")
+            self.draw(guess)
         figures = f"accuracy {metrics[PRIMARY]:.4f}  loss {train_loss:.4f}  validation loss {losses['val/loss']:.4f}"
         print(f"epoch {epoch}/{self.config['epochs']}  {figures}", flush=True)
         self.reporter.epoch_end(
             epoch=epoch, metrics=metrics, losses=losses, lr=self.config.get("lr0") or 0.05, images=len(self.y)
         )
         self.reporter.checkpoint(last, epoch)
+        self.reporter.phase("training")
+
+    def draw(self, guess: np.ndarray) -> None:
+        """Draws what the best weights so far make of the validation images, mistakes first; told at once, but not often."""
+        matrix = confusion_matrix(self.y_val, guess, labels=self.labels)
+        plot_confusion(matrix, self.classes, self.task.work / "confusion_matrix.png")
+        order = np.argsort(guess == self.y_val, kind="stable")[:MOST]
+        captions = [
+            (self.classes[said] if said == true else f"{self.classes[said]} not {self.classes[true]}", bool(said == true))
+            for said, true in zip(guess[order], self.y_val[order], strict=True)
+        ]
+        plot_samples(self.x_val[order], captions, self.edge, self.task.work / "predictions.png")
+        if time.monotonic() - self.shown_at > SHOWN_EVERY:
+            self.shown_at = time.monotonic()
+            self.tell_pictures()
+
+    def tell_pictures(self) -> None:
+        """Hands over the pictures as they are now."""
+        for name, role in (("confusion_matrix.png", "plot"), ("predictions.png", "samples")):
+            if (self.task.work / name).exists():
+                self.reporter.artifact(name, self.task.work / name, "image/png", role)
+
+    def show_batch(self) -> None:
+        """Hands over a picture of the batch that the training failed with, and names its files."""
+        if self.batch is None:
+            return
+        self.reporter.batch = [self.files[index] for index in self.batch]
+        path = self.task.work / "failed_batch.png"
+        captions = [(self.classes[label], True) for label in self.y[self.batch]]
+        plot_samples(self.x[self.batch], captions, self.edge, path)
+        self.reporter.artifact(path.name, path, "image/png", "samples")
 
     def train(self) -> None:
         """The whole training, from the checkpoint where there is one."""
@@ -262,8 +253,12 @@ class Trainer:
             first = self.task.resume_epoch + 1
         epochs = int(self.config["epochs"])
         self.reporter.start(epochs, first)
-        for epoch in range(first, epochs + 1):
-            self.validate(epoch, self.epoch(epoch, done if epoch == first else 0))
+        try:
+            for epoch in range(first, epochs + 1):
+                self.validate(epoch, self.epoch(epoch, done if epoch == first else 0))
+        except (ArithmeticError, ValueError, MemoryError):
+            self.show_batch()
+            raise
         self.finish(epochs)
 
     def finish(self, epochs: int) -> None:
@@ -277,9 +272,7 @@ class Trainer:
             path = self.task.work / f"{name}.npz"
             if path.exists():
                 self.reporter.artifact(path.name, path, "application/octet-stream", "weights")
-        plot = self.task.work / "confusion_matrix.png"
-        if plot.exists():
-            self.reporter.artifact(plot.name, plot, "image/png", "plot")
+        self.tell_pictures()
         self.reporter.result(self.best_metrics, epochs)
 
 

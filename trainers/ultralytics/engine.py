@@ -58,6 +58,14 @@ class Watched:
     best_kept: dict[str, Any] | None = None
     """The best weights so far as a checkpoint of Ultralytics has them; None before the first epoch has ended."""
     order: checkpoints.EpochOrder | None = None
+    last_batch: dict[str, Any] | None = None
+    """The images of the step that is under way, as the loader gave them."""
+
+    def preprocess_batch(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """The batch on its device; what the loader gave is kept, for a device that failed gives nothing back."""
+        self.last_batch = {name: batch[name] for name in ("img", "im_file") if name in batch}
+        prepared: dict[str, Any] = super().preprocess_batch(batch)  # type: ignore[misc]
+        return prepared
 
     @property
     def _oom_retries(self) -> int:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from engine import Plan
-from memory import host_room
 
 from trainers.harness import Assignment, TrainingError
+from trainers.harness.room import host_room
 
 MIB = 1024**2
 PLOTS_BYTES = 16 * MIB

@@ -18,6 +18,7 @@ EVENTS = (
     "on_model_save",
     "on_fit_epoch_end",
 )
+FIRST_PICTURES = {"labels.jpg": "plot", "train_batch0.jpg": "samples"}
 PENDING_SECONDS = 2.0
 """How long a stop waits for the gradients of a step to be complete."""
 
@@ -27,11 +28,13 @@ def primary_first(metrics: dict[str, Any], primary: str) -> dict[str, Any]:
     return {name: metrics[name] for name in sorted(metrics, key=lambda name: (name != primary, name))}
 
 
-def gpu_bytes(device: Any) -> int | None:
-    """Memory in use on the GPU; None on a CPU."""
+def gpu_memory(device: Any) -> tuple[int, int] | None:
+    """Bytes held on the GPU and bytes that it has; None on a CPU."""
     import torch
 
-    return torch.cuda.memory_reserved(device) if device.type == "cuda" else None
+    if device.type != "cuda":
+        return None
+    return torch.cuda.memory_reserved(device), torch.cuda.get_device_properties(device).total_memory
 
 
 class Told:
@@ -44,6 +47,7 @@ class Told:
         self.last_epoch = 0
         self.epoch_open = False
         self.asked_at: float | None = None
+        self.pictures: set[str] = set()
         self.primary = PRIMARY[task.dataset["task"]]
 
     def attach(self, model: Any) -> None:
@@ -83,7 +87,7 @@ class Told:
             losses=trainer.label_loss_items(trainer.tloss),
             lr=trainer.optimizer.param_groups[0]["lr"],
             images=self.step * trainer.batch_size,
-            gpu_bytes=gpu_bytes(trainer.device),
+            gpu=gpu_memory(trainer.device),
         )
         if self.step >= steps:
             self.reporter.phase("validating")
@@ -136,5 +140,13 @@ class Told:
             losses={name: value for name, value in told.items() if name.startswith(("train/", "val/"))},
             lr=trainer.optimizer.param_groups[0]["lr"],
             images=len(trainer.train_loader.dataset),
-            gpu_bytes=gpu_bytes(trainer.device),
+            gpu=gpu_memory(trainer.device),
         )
+        self._first_pictures(trainer)
+
+    def _first_pictures(self, trainer: Any) -> None:
+        """What Ultralytics draws of the labels and the first batches is worth a look while there is still time to stop."""
+        for name, role in FIRST_PICTURES.items():
+            if (trainer.save_dir / name).exists() and name not in self.pictures:
+                self.pictures.add(name)
+                self.reporter.artifact(name, trainer.save_dir / name, "image/jpeg", role)

@@ -11,6 +11,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 import checkpoints
+import failed_batch
 import preflight
 from catalogue import PRIMARY, describe
 from engine import Plan, watched
@@ -18,6 +19,7 @@ from launch import spread
 from told import Told, primary_first
 
 from trainers.harness import Assignment, TrainingError, run
+from trainers.harness.failure import rank
 
 IMAGES = ("confusion_matrix.png", "confusion_matrix_normalized.png", "results.png", "labels.jpg", "BoxPR_curve.png")
 OURS = frozenset({"checkpoint_every_steps"})
@@ -127,6 +129,17 @@ def finish(task: Assignment, folder: Path, metrics: dict[str, Any], epochs: int)
     task.reporter.result(primary_first(metrics, PRIMARY[task.dataset["task"]]), epochs)
 
 
+def show_batch(task: Assignment, trainer: Any) -> None:
+    """Hands over a picture of the batch that the training failed with, and names its files."""
+    batch = getattr(trainer, "last_batch", None)
+    if batch is None or rank() > 0:
+        return
+    task.reporter.batch = failed_batch.names(batch, task.dataset_dir)
+    path = task.work / "failed_batch.jpg"
+    if failed_batch.draw(batch["img"], path):
+        task.reporter.artifact(path.name, path, "image/jpeg", "samples")
+
+
 def share_through_files(task: Assignment) -> None:
     """Hands images over in files where shared memory is too small for the workers."""
     if task.config.get("sharing") == "file_system":
@@ -168,7 +181,11 @@ def train(task: Assignment) -> None:
         resume = {"resume": str(task.resume)} if task.resume is not None else {}
         base = model.task_map[model.task]["trainer"]
         trainer = watched(base, plan, task.work / "checkpoint" / "last.pt", lambda: task.reporter.phase_name)
-        model.train(trainer=trainer, **given, **resume)
+        try:
+            model.train(trainer=trainer, **given, **resume)
+        except (RuntimeError, ValueError, ArithmeticError, MemoryError, TrainingError):
+            show_batch(task, told.trainer)
+            raise
         metrics, epochs = model.trainer.metrics, told.last_epoch
     kept = {name: value for name, value in metrics.items() if name.startswith("metrics/")}
     finish(task, task.work / "run", kept, epochs)

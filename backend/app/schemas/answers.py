@@ -30,6 +30,7 @@ class JobProgress(BaseModel):
     images_per_s: float | None = None
     eta_s: float | None = None
     memory: dict[str, float | None] | None = None
+    disk: dict[str, float | None] | None = None
     at: Stamp | None = None
 
 
@@ -47,6 +48,23 @@ class JobResult(BaseModel):
     primary: PrimaryMetric | None
     epochs: int | None
     duration_s: float | None
+
+
+class EarlySignView(BaseModel):
+    """Something that an open training may come to grief of."""
+
+    kind: str
+    code: str | None = Field(description="The failure that it may end in; null where it is none")
+    message: str
+    advice: str
+    since_epoch: int | None
+
+
+class GoesOn(BaseModel):
+    """The checkpoint with which a job begins that tries this one again."""
+
+    epoch: int = Field(description="Epochs that are done in it")
+    may_change: list[str] = Field(description="Settings that may change; with any other it begins anew")
 
 
 class JobView(BaseModel):
@@ -73,7 +91,10 @@ class JobView(BaseModel):
     retry_of: str | None
     retried_as: str | None = Field(description="The newest job that tries it again")
     retried_status: str | None = Field(description="The state of that job")
+    begins_at: int | None = Field(description="Epochs done in the checkpoint of the job that it tries again and begins with")
     last_seq: int = Field(description="Number of its newest event; `since` of the WebSocket")
+    signs: list[EarlySignView] = Field(default=[], description="Early signs of an open training; not in lists")
+    goes_on: GoesOn | None = Field(default=None, description="Of a job that ended without success; not in lists")
     mlflow: MlflowView | None = Field(default=None, description="What MLflow was told; not in lists, nor without an MLflow")
 
 
@@ -126,6 +147,7 @@ class ResumedFrom(BaseModel):
 
     attempt: int
     epoch: int
+    job_id: str | None = Field(description="The job that it is of, where that is another one")
 
 
 class Verdict(BaseModel):
@@ -136,6 +158,15 @@ class Verdict(BaseModel):
     confidence: float | None
     evidence: list[str]
     fingerprint: str | None
+
+
+class Cause(BaseModel):
+    """One exception of those that led to a failure."""
+
+    text: str
+    at: str | None = Field(description="File, line and function that raised it")
+    code_line: str | None
+    rank: int | None = Field(description="The process of several that it is of")
 
 
 class AttemptView(BaseModel):
@@ -153,6 +184,8 @@ class AttemptView(BaseModel):
     wait_s: float | None
     resumed_from: ResumedFrom | None
     exit: Exit | None
+    causes: list[Cause] = Field(description="The chain of exceptions, the root first")
+    charged: bool | None = Field(description="Whether its time counts against the user; null before it has ended")
     error: PublicError | None
     diagnosis: ShownDiagnosis | None
     history: ShownHistory | None
@@ -195,6 +228,7 @@ class EpochView(BaseModel):
     lr: Figure
     images_per_s: float | None
     memory: dict[str, float | None] | None
+    disk: dict[str, float | None] | None
 
 
 class Epochs(BaseModel):

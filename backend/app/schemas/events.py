@@ -50,6 +50,7 @@ class ProgressEvent(Numbered):
     images_per_s: float | None = None
     eta_s: float | None = None
     memory: dict[str, float | None] | None = None
+    disk: dict[str, float | None] | None = None
     epoch_end: bool | None = None
 
 

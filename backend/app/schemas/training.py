@@ -82,6 +82,7 @@ class RetryRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
     fix_id: str | None = None
     patch: list[PatchOperation] | None = None
+    from_scratch: bool = Field(default=False, description="Leaves the checkpoint that the job has left")
 
 
 class JobCreated(BaseModel):

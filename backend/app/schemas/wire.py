@@ -32,6 +32,7 @@ class Progress(BaseModel):
     images_per_s: float | None = None
     eta_s: float | None = None
     memory: dict[str, float | None] = Field(default_factory=dict)
+    disk: dict[str, float | None] = Field(default_factory=dict)
     epoch_end: bool = False
 
 

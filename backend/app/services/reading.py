@@ -10,9 +10,15 @@ from app.db.mlflow import OPEN, MlflowRun
 from app.db.models import Attempt, Job
 from app.db.repositories import job_list, jobs, mlflow_runs
 from app.db.session import Database
+from app.db.states import JOB_ACTIVE
+from app.diagnosis.early_signs import early_signs
 from app.services.callers import mine
+from app.services.going_on import checkpoint_of, goes_on
 from app.services.mlflow_points import mlflow_view
 from app.services.views import artifact_view, attempt_view, epoch_view, job_view, log_view
+
+LOOKED_AT = 200
+"""Epochs in which early signs are looked for."""
 
 
 class JobReader:
@@ -40,6 +46,10 @@ class JobReader:
             attempt = await session.get(Attempt, (job_id, job.attempt)) if job.attempt else None
             states = await job_list.states_of(session, [job.retried_as] if job.retried_as else [])
             shown = job_view(job, attempt.heard_at if attempt else None, states.get(job.retried_as or ""))
+            if job.status in JOB_ACTIVE and job.attempt:
+                shown["signs"] = await self._signs(session, job)
+            elif job.status in ("failed", "cancelled"):
+                shown["goes_on"] = goes_on(await checkpoint_of(session, job))
             run = await session.get(MlflowRun, job_id)
             if run is not None:
                 waiting = await mlflow_runs.waiting(session, job_id, run.sent_seq) if run.state in OPEN else 0
@@ -47,6 +57,11 @@ class JobReader:
             return shown
 
         return await self.db.read(look)
+
+    @staticmethod
+    async def _signs(session: AsyncSession, job: Job) -> list[dict[str, Any]]:
+        epochs = [event.body for event in await jobs.epoch_events(session, job.id, newest=LOOKED_AT)]
+        return [sign.to_dict() for sign in early_signs(epochs, job.progress or {}, job.next_config or job.config)]
 
     async def page(self, wanted: jobs.JobFilter, limit: int, cursor: str | None, offset: int = 0) -> dict[str, Any]:
         """One page of jobs, newest first."""

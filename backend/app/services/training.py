@@ -5,10 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-import jsonpatch
 import orjson
-from jsonpointer import JsonPointerException
-from pydantic import ValidationError as SchemaViolation
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import Settings
@@ -23,9 +20,11 @@ from app.schemas.training import RetryRequest, TrainingConfig
 from app.services.callers import caller_name
 from app.services.config_check import check_config, effective_config, task_error
 from app.services.datasets import DatasetService
+from app.services.going_on import checkpoint_of, fits
+from app.services.retry_config import asked_config
 from app.services.safe_batch import safe_batch, too_large
 from app.services.verdicts import cancel_job, fail_job
-from app.services.views import error_again, shown_error
+from app.services.views import error_again
 
 IDEMPOTENCY_HOURS = 24
 
@@ -48,10 +47,12 @@ class TrainingService:
         *,
         retry_of: str | None = None,
         request_hash: str | None = None,
+        go_on: bool = False,
     ) -> str:
         """Stores a new job and returns its id; the same key with the same body returns the first job again.
 
-        `retry_of` is the job that it tries again; the two name each other. `request_hash` stands for what was asked for with
+        `retry_of` is the job that it tries again; the two name each other, and with `go_on` it begins with the checkpoint of
+        that one where it can. `request_hash` stands for what was asked for with
         the key where that is not `config`.
 
         Raises:
@@ -68,8 +69,10 @@ class TrainingService:
                 raise errors[0] if len(errors) == 1 else _all_in_one(errors)
             job = await self._new_job(session, config, known, now)
             if retry_of is not None:
-                (await jobs.get_job(session, retry_of, lock=True)).retried_as = job.id
-                job.retry_of = retry_of
+                before = await jobs.get_job(session, retry_of, lock=True)
+                before.retried_as, job.retry_of = job.id, retry_of
+                if go_on and fits(before.config, job.config):
+                    job.begins_with = await checkpoint_of(session, before)
             if idempotency_key is not None:
                 session.add(Idempotency(key=idempotency_key, request_hash=asked, job_id=job.id, created_at=now))
             return job.id
@@ -199,8 +202,9 @@ class TrainingService:
             return earlier
         if job.status not in JOB_FINAL or job.status == "succeeded":
             raise PlatformError.from_code("CONFLICT", {"state": job.status, "wanted": "retry"})
-        config = _config_of(_patched(job, request))
-        return await self.create(config, idempotency_key, retry_of=job_id, request_hash=asked)
+        config = asked_config(job, request)
+        go_on = not request.from_scratch
+        return await self.create(config, idempotency_key, retry_of=job_id, request_hash=asked, go_on=go_on)
 
     async def run_now(self, job_id: str) -> None:
         """Ends the wait before the next attempt.
@@ -265,36 +269,3 @@ def _all_in_one(errors: list[PlatformError]) -> PlatformError:
         errors=[field for error in errors for field in error.errors],
         fixes=[fix for error in errors for fix in error.fixes],
     )
-
-
-def _patched(job: Job, request: RetryRequest) -> dict[str, Any]:
-    if request.fix_id is not None:
-        # A manual fix is advice: there is nothing in it that could be applied.
-        offered = [fix for fix in (shown_error(job.error) or {}).get("fixes", []) if fix["patch"]]
-        fix = next((fix for fix in offered if fix["id"] == request.fix_id), None)
-        if fix is None:
-            message = f"job {job.id} offers no fix `{request.fix_id}`"
-            known = ", ".join(fix["id"] for fix in offered) or "none"
-            error = FieldError("#/fix_id", "unknown_fix", f"{message}; offered: {known}")
-            raise PlatformError.from_code("VALIDATION_FAILED", {"field": "fix_id"}, errors=[error])
-        operations = fix["patch"]
-    else:
-        operations = [operation.model_dump() for operation in request.patch or ()]
-    try:
-        patched: dict[str, Any] = jsonpatch.apply_patch(job.config, operations)
-    except (jsonpatch.JsonPatchException, JsonPointerException) as error:
-        wrong = FieldError("#/patch", "patch", f"does not fit the configuration: {error}")
-        raise PlatformError.from_code("VALIDATION_FAILED", {"field": "patch"}, errors=[wrong], cause=error) from error
-    return patched
-
-
-def _config_of(values: dict[str, Any]) -> TrainingConfig:
-    try:
-        return TrainingConfig.model_validate(values)
-    except SchemaViolation as error:
-        wrong = [
-            FieldError("#/" + "/".join(str(part) for part in problem["loc"]), problem["type"], problem["msg"])
-            for problem in error.errors()
-        ]
-        details = wrong[0].message
-        raise PlatformError.from_code("INVALID_CONFIG", {"details": details}, errors=wrong, cause=error) from error

@@ -23,7 +23,7 @@ from app.services.verdicts import cancel_attempt, end_attempt, fail_attempt
 from app.services.views import stamp
 
 logger = get_logger(__name__)
-PROGRESS_KEYS = ("epoch", "epochs", "step", "steps", "losses", "lr", "images_per_s", "eta_s", "memory")
+PROGRESS_KEYS = ("epoch", "epochs", "step", "steps", "losses", "lr", "images_per_s", "eta_s", "memory", "disk")
 
 
 class UpdateService:

@@ -3,12 +3,16 @@
 from datetime import datetime
 from typing import Any
 
+from app.core.error_messages import REGISTRY
 from app.core.errors import Fix, PlatformError
 from app.core.redact import redact
 from app.core.responses import public
 from app.db.models import Agent, Artifact, Attempt, Job, JobEvent
+from app.services.causes import causes
 
 PREFIX = "/api/v1"
+CHARGED = ("user", "data")
+"""Whose faults cost the user compute time."""
 
 
 def stamp(at: datetime | None) -> str | None:
@@ -68,6 +72,7 @@ def job_view(job: Job, heard_at: datetime | None = None, retried_status: str | N
         "retry_of": job.retry_of,
         "retried_as": job.retried_as,
         "retried_status": retried_status,
+        "begins_at": job.begins_with["epoch"] if job.begins_with else None,
         "last_seq": job.last_seq,
     }
 
@@ -83,6 +88,20 @@ def seconds_of(attempt: Attempt) -> float | None:
     if attempt.started_at is None or attempt.finished_at is None:
         return None
     return round(max(0.0, (attempt.finished_at - attempt.started_at).total_seconds()), 3)
+
+
+def _resumed(file: dict[str, Any] | None) -> dict[str, Any] | None:
+    return {"attempt": file["attempt"], "epoch": file["epoch"], "job_id": file.get("job_id")} if file else None
+
+
+def charged(attempt: Attempt) -> bool | None:
+    """Whether an attempt's time counts against the user: not where the platform, a machine or nobody known made it fail."""
+    if attempt.finished_at is None:
+        return None
+    if attempt.status != "failed":
+        return attempt.started_at is not None
+    row = REGISTRY.get((attempt.diagnosis or {}).get("code") or "")
+    return row is not None and row.causer in CHARGED
 
 
 def attempt_view(attempt: Attempt) -> dict[str, Any]:
@@ -102,8 +121,10 @@ def attempt_view(attempt: Attempt) -> dict[str, Any]:
         "finished_at": stamp(attempt.finished_at),
         "seconds": seconds_of(attempt),
         "wait_s": attempt.wait_s,
-        "resumed_from": {key: attempt.resumed_from[key] for key in ("attempt", "epoch")} if attempt.resumed_from else None,
+        "resumed_from": _resumed(attempt.resumed_from),
         "exit": _exit(attempt.evidence),
+        "causes": redact(causes(attempt.evidence or {})),
+        "charged": charged(attempt),
         "error": shown_error(attempt.error),
         # Evidence is lines of the training's own log; what looks like a secret in them is not shown.
         "diagnosis": redact({key: diagnosis.get(key) for key in shown}) if diagnosis else None,
@@ -129,7 +150,7 @@ def artifact_view(artifact: Artifact) -> dict[str, Any]:
 
 def epoch_view(event: JobEvent) -> dict[str, Any]:
     """The figures of one epoch."""
-    keys = ("epoch", "epochs", "losses", "metrics", "lr", "images_per_s", "memory")
+    keys = ("epoch", "epochs", "losses", "metrics", "lr", "images_per_s", "memory", "disk")
     return {"attempt": event.attempt, "at": stamp(event.at), **{key: event.body.get(key) for key in keys}}
 
 

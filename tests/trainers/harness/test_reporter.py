@@ -55,16 +55,24 @@ def test_steps_are_told_at_most_twice_a_second_and_at_an_epochs_end(reporter: Re
     assert reporter.where() == {"phase": "training", "epoch": 1, "step": 100}
 
 
-def test_the_rest_is_estimated_from_the_epochs_so_far(reporter: Reporter, clock: Clock) -> None:
+def test_the_rest_is_estimated_from_the_last_five_epochs_and_not_before_the_first(reporter: Reporter, clock: Clock) -> None:
     reporter.start(3)
     clock.now += 10
     reporter.progress(epoch=1, step=1, steps=2, images=20)
     reporter.epoch_end(epoch=1, metrics={"m": 1}, images=40)
     first, end = lines(reporter)[1:]
     assert first["images_per_s"] == 2.0
-    assert first["eta_s"] == 50.0  # half an epoch took 10 s
+    assert first["eta_s"] is None
     assert end["eta_s"] == 20.0
     assert end["duration_s"] == 10.0
+    assert end["disk"]["free_bytes"] > 0
+    assert end["memory"]["rss_bytes"] <= end["memory"]["rss_limit_bytes"]
+    for epoch in range(2, 8):
+        clock.now += 2
+        reporter.epoch_end(epoch=epoch)
+    reporter.epochs = 12
+    reporter.progress(epoch=8, step=1, steps=2)
+    assert lines(reporter)[-1]["eta_s"] == 9.0, "the slow first epoch is forgotten: 4.5 epochs of 2 s"
 
 
 def test_a_checkpoint_stays_while_the_next_one_takes_its_place(reporter: Reporter, tmp_path: Path) -> None:

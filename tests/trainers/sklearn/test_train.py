@@ -44,7 +44,7 @@ async def test_a_training_tells_epochs_checkpoints_and_files(tmp_path: Path) -> 
     assert last["status"] == "succeeded"
     assert last["result"]["metrics"] == {"metrics/accuracy_top1": 1.0}
     assert [number for number, _ in epochs(found)] == [1, 2, 3]
-    assert {"best.npz", "last.npz", "confusion_matrix.png"} <= set(found.fake.uploads)
+    assert {"best.npz", "last.npz", "confusion_matrix.png", "predictions.png"} <= set(found.fake.uploads)
 
 
 async def test_a_stopped_training_goes_on_at_the_very_step_and_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
@@ -73,6 +73,13 @@ async def test_a_broken_image_is_named(tmp_path: Path) -> None:
     assert last["error"]["code"] == "DATASET_BROKEN"
     assert last["evidence"]["entity"].startswith("train/")
     assert last["evidence"]["exit_code"] == 11
+
+
+async def test_of_a_training_that_diverges_the_batch_that_failed_is_shown_and_named(tmp_path: Path) -> None:
+    found = shop(tmp_path, model="mlp-small", lr0=1e200, epochs=9)
+    last = await found.run()
+    assert last["error"]["code"] == "TRAINING_DIVERGED"
+    assert found.fake.uploads["failed_batch.png"].startswith(b"\x89PNG")
 
 
 async def test_a_model_that_there_is_not_is_told_as_such(tmp_path: Path) -> None:

@@ -124,10 +124,12 @@ async def log_events(
     return (await session.scalars(query.order_by(JobEvent.seq).limit(limit))).all()
 
 
-async def epoch_events(session: AsyncSession, job_id: str) -> Sequence[JobEvent]:
-    """The events that ended an epoch, in order."""
+async def epoch_events(session: AsyncSession, job_id: str, *, newest: int | None = None) -> Sequence[JobEvent]:
+    """The events that ended an epoch (the `newest` of them), in order."""
     query = select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.type == "progress", JobEvent.epoch.is_not(None))
-    return (await session.scalars(query.order_by(JobEvent.seq))).all()
+    if newest is None:
+        return (await session.scalars(query.order_by(JobEvent.seq))).all()
+    return (await session.scalars(query.order_by(JobEvent.seq.desc()).limit(newest))).all()[::-1]
 
 
 def narrow(query: Select[Any], wanted: JobFilter) -> Select[Any]:

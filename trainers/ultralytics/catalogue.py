@@ -1,5 +1,6 @@
 """What the installed Ultralytics can train: models by name, settings with their ranges. Reads files, imports no torch."""
 
+import json
 import re
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -11,6 +12,9 @@ DEFAULTS = {
     "classify": {"epochs": 100, "batch_size": 16, "image_size": 224},
     "detect": {"epochs": 100, "batch_size": 16, "image_size": 640},
 }
+ACTIVATIONS = Path(__file__).with_name("activations.json")
+EDGE = 64
+"""Edge in pixels at which they were measured."""
 OTHER_TASKS = ("-seg", "-pose", "-obb", "-depth", "-sem", "yoloe", "world", "rtdetr")
 _SCALES = re.compile(r"^scales:.*?\n((?:[ \t]+.*\n|\s*#.*\n)+)", re.MULTILINE)
 _SCALE = re.compile(r"^\s+([a-z]):([^\n]*)$", re.MULTILINE)
@@ -85,16 +89,22 @@ def package() -> Path:
 def models() -> list[dict[str, Any]]:
     """Every detection and classification architecture, each scale by its name, in the order of families."""
     found = []
+    known = json.loads(ACTIVATIONS.read_text())["models"] if ACTIVATIONS.is_file() else {}
     for file in sorted((package() / "cfg" / "models").rglob("*.yaml")):
         stem = file.stem
         if any(other in stem for other in OTHER_TASKS) or not (family := _FAMILY.match(stem)):
             continue
         task = "classify" if "-cls" in stem else "detect"
         for name, params in named(stem, family[1], file.read_text()):
-            found.append({"name": name, "task": task, "family": family[1], "params": params})
+            found.append({"name": name, "task": task, "family": family[1], "params": params, **_memory(known.get(name))})
     return sorted(
         found, key=lambda model: (-_generation(model["family"]), model["task"], model["params"] or 0, model["name"])
     )
+
+
+def _memory(known: list[int] | None) -> dict[str, float]:
+    """What one pixel of an image leaves in the model, in bytes; nothing where the model was not measured."""
+    return {"activation_bytes_per_pixel": round(known[1] / EDGE**2, 1)} if known else {}
 
 
 def _generation(family: str) -> int:

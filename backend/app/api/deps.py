@@ -22,6 +22,7 @@ from app.services.bulk_retry import BulkRetry
 from app.services.callers import Caller
 from app.services.datasets import DatasetService
 from app.services.digest import Digests
+from app.services.dry_run import DryRun
 from app.services.error_groups import ErrorGroups
 from app.services.explain import ExplanationService
 from app.services.feedback import FeedbackService
@@ -61,6 +62,7 @@ class Platform:
     datasets: DatasetService
     training: TrainingService
     bulk_retry: BulkRetry
+    dry_run: DryRun
     reader: JobReader
     updates: UpdateService
     artifacts: ArtifactService
@@ -138,6 +140,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utcnow, rng: rando
         training=training,
         bulk_retry=BulkRetry(db, training),
         reader=JobReader(db),
+        dry_run=DryRun(db, training, alive_for, clock),
         updates=updates,
         artifacts=artifacts,
         uploads=UploadService(storage, datasets, settings, clock),

@@ -77,7 +77,7 @@ async def create_training_job(
 @router.post("/validate", dependencies=[UserDep], responses=shown(ValidationAnswer))
 async def validate_training_job(config: TrainingConfig, platform: PlatformDep) -> Answer:
     """A dry run: everything that is wrong with a training, at once; nothing is stored."""
-    return Answer(await platform.training.validate(config))
+    return Answer(await platform.dry_run.check(config))
 
 
 @router.get("", dependencies=[UserDep], responses=shown(JobPage))

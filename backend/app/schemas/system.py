@@ -91,6 +91,7 @@ class ModelView(BaseModel):
     task: str
     family: str | None = None
     params: int | None = None
+    activation_bytes_per_pixel: float | None = Field(default=None, description="What one pixel leaves for the way back")
 
 
 class TaskDefaults(BaseModel):

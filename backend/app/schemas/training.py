@@ -101,6 +101,24 @@ class SafeBatchView(BaseModel):
     job_id: str = Field(description="The job that found it out")
 
 
+class DeviceMemory(BaseModel):
+    """What a training will take on a kind of device, and what that has."""
+
+    device: str
+    needed_bytes: int = Field(description="Expected where it was measured; the least where it was computed")
+    room_bytes: int | None
+    verdict: Literal["fits", "tight", "too_much", "unknown"]
+    basis: Literal["measured", "computed"]
+    job_id: str | None = Field(description="The job that it was measured on")
+    job_batch_size: int | None
+
+
+class MemoryEstimate(BaseModel):
+    """What a training will take, by kind of device."""
+
+    devices: list[DeviceMemory]
+
+
 class ValidationAnswer(BaseModel):
     """What a dry run found: everything wrong at once, and the configuration as it would run."""
 
@@ -108,6 +126,7 @@ class ValidationAnswer(BaseModel):
     errors: list[PublicError]
     warnings: list[PublicError]
     safe_batch: SafeBatchView | None = Field(description="Where the batch is known to be too large for a device")
+    memory: MemoryEstimate | None = Field(description="Null where nothing can be said of it yet")
     config: "EffectiveConfig | None"
 
 

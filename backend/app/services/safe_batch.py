@@ -16,6 +16,17 @@ MEMORY_CODES = ("CUDA_OOM", "HOST_OOM")
 GIB = 1024**3
 
 
+def room_of(agent: Agent, config: Mapping[str, Any]) -> int | None:
+    """The memory in bytes that a training can have on an agent: its first GPU's, or the main memory that it may take."""
+    resources = agent.resources or {}
+    gpus = resources.get("gpus") or []
+    if gpus and config.get("device") != "cpu":
+        size = gpus[0].get("memory_bytes") if isinstance(gpus[0], dict) else None
+    else:
+        size = resources.get("memory_limit_bytes") or resources.get("memory_bytes")
+    return int(size) if isinstance(size, int | float) else None
+
+
 def device_of(agent: Agent, config: Mapping[str, Any]) -> str:
     """What a training's memory is bound by on an agent: its first GPU by name, or its main memory by size."""
     resources = agent.resources or {}
@@ -23,8 +34,8 @@ def device_of(agent: Agent, config: Mapping[str, Any]) -> str:
     if gpus and config.get("device") != "cpu":
         first = gpus[0]
         return str(first.get("name", "GPU") if isinstance(first, dict) else first)[:120]
-    size = resources.get("memory_limit_bytes") or resources.get("memory_bytes")
-    return f"CPU with {size / GIB:.3g} GiB" if isinstance(size, int | float) else "CPU"
+    size = room_of(agent, config)
+    return f"CPU with {size / GIB:.3g} GiB" if size is not None else "CPU"
 
 
 async def remember_batch(session: AsyncSession, job: Job, attempt: Attempt, at: datetime) -> None:

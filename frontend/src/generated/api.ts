@@ -339,6 +339,19 @@ export interface Digest {
   new: (DigestGroup)[];
   regressed: (DigestGroup)[];
   resolved: number;
+/** What a training will take on a kind of device, and what that has. */
+export interface DeviceMemory {
+  device: string;
+  /** Expected where it was measured; the least where it was computed */
+  needed_bytes: number;
+  room_bytes: number | null;
+  verdict: "fits" | "tight" | "too_much" | "unknown";
+  basis: "measured" | "computed";
+  /** The job that it was measured on */
+  job_id: string | null;
+  job_batch_size: number | null;
+}
+
   top: (DigestGroup)[];
   failed_jobs: number;
   /** The same as Markdown, to send around */
@@ -822,6 +835,11 @@ export interface OccurrenceView {
   /** What the page told, of failures of the page */
   report: Record<string, unknown> | null;
 }
+/** What a training will take, by kind of device. */
+export interface MemoryEstimate {
+  devices: (DeviceMemory)[];
+}
+
 
 /** Everything that went wrong under a trace id, oldest first. */
 export interface Occurrences {
@@ -852,6 +870,8 @@ export interface PageReport {
   stack?: string | null;
   component?: string | null;
   path?: string | null;
+  /** What one pixel leaves for the way back */
+  activation_bytes_per_pixel?: number | null;
   /** Of the answer that it came from, where there was one */
   trace_id?: string | null;
   release?: string | null;
@@ -1380,3 +1400,5 @@ export type SystemStatus = Status;
 export type Upload = UploadView;
 export type Validation = ValidationAnswer;
 export type Weights = WeightsView;
+  /** Null where nothing can be said of it yet */
+  memory: MemoryEstimate | null;

@@ -2,11 +2,20 @@
 
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import type { Fix, Framework, Job, PatchStep, PublicError, TrainingConfig } from "../generated/api";
+import type {
+  Fix,
+  Framework,
+  Job,
+  PatchStep,
+  PublicError,
+  TrainingConfig,
+  Validation,
+} from "../generated/api";
 import {
   BLANK,
   type FormValues,
   fieldErrors,
+  fieldFixes,
   fromConfig,
   type TextField,
   toConfig,
@@ -51,7 +60,8 @@ function useSettled<T>(value: T): T {
 export interface Check {
   errors: PublicError[];
   warnings: PublicError[];
-  config: (TrainingConfig & { task: string | null }) | null;
+  config: Validation["config"];
+  memory: Validation["memory"];
   /** The check itself could not be made. */
   failure: ApiError | null;
 }
@@ -59,11 +69,17 @@ export interface Check {
 async function check(config: Partial<TrainingConfig>): Promise<Check> {
   try {
     const found = await api.validate(config);
-    return { errors: found.errors, warnings: found.warnings, config: found.config, failure: null };
+    return {
+      errors: found.errors,
+      warnings: found.warnings,
+      config: found.config,
+      memory: found.memory,
+      failure: null,
+    };
   } catch (error) {
     // A body that does not even have the right shape is refused as a whole, with all its fields named.
     if (error instanceof ApiError && error.fields.length > 0) {
-      return { errors: [error.shown], warnings: [], config: null, failure: null };
+      return { errors: [error.shown], warnings: [], config: null, memory: null, failure: null };
     }
     throw error;
   }
@@ -155,6 +171,7 @@ export function useTrainingForm(frameworks: Framework[], start: Beginning) {
     checking: checked.isFetching || settled !== config,
     errors,
     fields: fieldErrors([...errors, ...latest]),
+    fixes: fieldFixes([...errors, ...latest, ...(checked.data?.warnings ?? [])]),
     submit,
     complete,
   };

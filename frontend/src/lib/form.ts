@@ -1,6 +1,7 @@
 // The form of a new training: what is typed, what is sent, where an error belongs. Pure.
 
-import type { FieldProblem, Framework, PublicError, TrainingConfig } from "../generated/api";
+import type { FieldProblem, Fix, Framework, PublicError, TrainingConfig } from "../generated/api";
+import { type ErrorCode, isErrorCode } from "../generated/errorCodes";
 
 /** What a setting may be, as JSON Schema tells it. */
 export interface SettingSchema {
@@ -136,16 +137,46 @@ export function fromConfig(config: Partial<TrainingConfig>): FormValues {
 export const placeOf = (field: FieldProblem) => field.pointer.replace(/^#?\//, "");
 export const fieldId = (place: string) => `field-${place.replaceAll(/[^\w-]/g, "-")}`;
 
+/** Where a refusal belongs that names no field itself. */
+const PLACES: Partial<Record<ErrorCode, string>> = {
+  DATASET_NOT_FOUND: "dataset_id",
+  DATASET_INVALID_FORMAT: "dataset_id",
+  DATASET_BROKEN: "dataset_id",
+  DATASET_TOO_LARGE: "dataset_id",
+  INVALID_MODEL: "model",
+  MODEL_DATA_MISMATCH: "model",
+  CUDA_OOM: "batch_size",
+  HOST_OOM: "batch_size",
+  TRAINER_UNREACHABLE: "framework",
+};
+
+/** The places of a refusal with what is wrong there; "" where it is about the form as a whole. */
+export function placesOf(error: Pick<PublicError, "code" | "message" | "errors">) {
+  if (error.errors.length)
+    return error.errors.map((field) => ({ place: placeOf(field), message: field.message }));
+  return [{ place: (isErrorCode(error.code) && PLACES[error.code]) || "", message: error.message }];
+}
+
+/** Remedies by place, that one click there applies. */
+export function fieldFixes(errors: Pick<PublicError, "code" | "message" | "errors" | "fixes">[]) {
+  const found: Record<string, Fix[]> = {};
+  for (const error of errors) {
+    const appliable = error.fixes.filter((fix) => fix.patch.length > 0);
+    for (const place of new Set(placesOf(error).map((item) => item.place)))
+      if (place && appliable.length) found[place] = [...(found[place] ?? []), ...appliable];
+  }
+  return found;
+}
+
 export type FieldErrors = Record<string, string[]>;
 
 /** Messages by place, each once. */
-export function fieldErrors(errors: Pick<PublicError, "errors">[]): FieldErrors {
+export function fieldErrors(errors: Pick<PublicError, "code" | "message" | "errors">[]): FieldErrors {
   const found: FieldErrors = {};
   for (const error of errors) {
-    for (const field of error.errors) {
-      const place = placeOf(field);
+    for (const { place, message } of placesOf(error)) {
       const known = found[place] ?? [];
-      if (!known.includes(field.message)) found[place] = [...known, field.message];
+      if (place && !known.includes(message)) found[place] = [...known, message];
     }
   }
   return found;

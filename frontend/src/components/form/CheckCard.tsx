@@ -9,6 +9,7 @@ import { ApiError } from "../../services/api";
 import { Code } from "../Code";
 import { ErrorAlert } from "../ErrorAlert";
 import { Button, Card, Facts } from "../ui";
+import { Memory } from "./Memory";
 
 interface CheckCardProps {
   form: TrainingForm;
@@ -41,6 +42,7 @@ export function CheckCard({ form, onField }: CheckCardProps) {
           <ErrorAlert error={broken} onRetry={() => checked.refetch()} announce="status" />
         </div>
       )}
+      {checked.data?.memory && <Memory devices={checked.data.memory.devices} />}
       {checked.data?.config && errors.length === 0 && <Effective form={form} />}
       {refused && refused.fields.length === 0 && (
         <div className="mt-3">

@@ -41,7 +41,7 @@ export function DatasetChoice({ form, datasets }: ChoiceProps & { datasets: Data
     )
   );
   return (
-    <Field place="dataset_id" label="Data set" errors={form.fields.dataset_id} hint={hint}>
+    <Field form={form} place="dataset_id" label="Data set" errors={form.fields.dataset_id} hint={hint}>
       {(props) => (
         <select
           {...props}
@@ -69,6 +69,7 @@ export function FrameworkChoice({ form, frameworks }: ChoiceProps & { frameworks
   const away = form.framework && form.framework.agents === 0;
   return (
     <Field
+      form={form}
       place="framework"
       label="Framework"
       errors={form.fields.framework}
@@ -105,6 +106,7 @@ export function ModelChoice({ form, task }: ChoiceProps & { task: string | null 
   const known = form.framework?.models.find((item) => item.name === model);
   return (
     <Field
+      form={form}
       place="model"
       label="Model"
       errors={form.fields.model}
@@ -159,6 +161,7 @@ export function WeightsChoice({ form }: ChoiceProps) {
   };
   return (
     <Field
+      form={form}
       place="weights_id"
       label="Start from weights"
       errors={form.fields.weights_id}

@@ -2,18 +2,20 @@ import type { ReactNode } from "react";
 import type { TrainingForm } from "../../hooks/useTrainingForm";
 import { fieldId, type SettingSchema, type TextField } from "../../lib/form";
 import { Code } from "../Code";
-import { inputClass } from "../ui";
+import { Button, inputClass } from "../ui";
 
 interface FieldProps {
   place: string;
   label: string;
   errors?: string[];
   hint?: ReactNode;
+  /** The form, for remedies that belong to this field. */
+  form?: TrainingForm;
   children: (props: { id: string; "aria-describedby"?: string; "aria-invalid"?: true }) => ReactNode;
 }
 
 /** A field with its label, its hint, and what is wrong with it right below it. */
-export function Field({ place, label, errors = [], hint, children }: FieldProps) {
+export function Field({ place, label, errors = [], hint, form, children }: FieldProps) {
   const id = fieldId(place);
   const described = [hint && `${id}-hint`, errors.length && `${id}-error`].filter(Boolean).join(" ");
   return (
@@ -40,6 +42,15 @@ export function Field({ place, label, errors = [], hint, children }: FieldProps)
           ))}
         </ul>
       )}
+      {form?.fixes[place] && (
+        <div className="mt-1.5 flex flex-wrap gap-1.5">
+          {form.fixes[place].map((fix) => (
+            <Button key={fix.id} small onClick={() => form.applyFix(fix)}>
+              {fix.label}
+            </Button>
+          ))}
+        </div>
+      )}
     </div>
   );
 }
@@ -55,7 +66,7 @@ interface TextProps {
 
 export function TextInput({ form, name, label, hint, number, placeholder }: TextProps) {
   return (
-    <Field place={name} label={label} hint={hint} errors={form.fields[name]}>
+    <Field form={form} place={name} label={label} hint={hint} errors={form.fields[name]}>
       {(props) => (
         <input
           {...props}
@@ -94,7 +105,13 @@ export function Setting({ form, name, schema }: SettingProps) {
     ? [schema.description, range(schema)].filter(Boolean).join(", ")
     : "Not a setting of this framework";
   return (
-    <Field place={`settings/${name}`} label={name} hint={hint} errors={form.fields[`settings/${name}`]}>
+    <Field
+      form={form}
+      place={`settings/${name}`}
+      label={name}
+      hint={hint}
+      errors={form.fields[`settings/${name}`]}
+    >
       {(props) =>
         choices ? (
           <select

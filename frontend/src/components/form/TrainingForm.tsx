@@ -2,20 +2,19 @@ import { Link, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { toast } from "sonner";
 import type { Dataset, Framework, Job, PatchStep } from "../../generated/api";
-import {
-  type TrainingForm as FormState,
-  forgetDraft,
-  keptDraft,
-  useTrainingForm,
-} from "../../hooks/useTrainingForm";
+import { forgetDraft, keptDraft, useTrainingForm } from "../../hooks/useTrainingForm";
 import { BLANK, type FormValues, fieldId, fromConfig, toConfig } from "../../lib/form";
 import { differences, patched } from "../../lib/job";
 import { Diff } from "../Diff";
 import { Button, Card, linkClass, PageHead } from "../ui";
 import { CheckCard } from "./CheckCard";
 import { DatasetChoice, FrameworkChoice, ModelChoice, WeightsChoice } from "./Choices";
+import { Exclude } from "./Exclude";
 import { TextInput } from "./Fields";
+import { How } from "./How";
 import { Settings } from "./Settings";
+import { Summary } from "./Summary";
+import { Templates } from "./Templates";
 
 /** What the API takes where a request names no framework. */
 const USUAL = "ultralytics";
@@ -68,6 +67,7 @@ export function TrainingForm({ search, frameworks, datasets, job }: FormProps) {
     return startOf(job, fixes?.find((fix) => fix.id === wanted)?.patch ?? [], search.dataset, frameworks);
   });
   const form = useTrainingForm(frameworks, start);
+  const [refused, setRefused] = useState(false);
   const dataset = datasets.find((item) => item.dataset_id === form.values.dataset_id);
 
   const focus = (place: string) => {
@@ -82,7 +82,10 @@ export function TrainingForm({ search, frameworks, datasets, job }: FormProps) {
           forgetDraft();
           toast.success(`${made.job_id} started`);
           navigate({ to: "/jobs/$jobId", params: { jobId: made.job_id } });
-        } else requestAnimationFrame(() => focusFirstInvalid());
+        } else {
+          setRefused(true);
+          requestAnimationFrame(() => focusFirstInvalid());
+        }
       },
     });
   return (
@@ -100,6 +103,7 @@ export function TrainingForm({ search, frameworks, datasets, job }: FormProps) {
           )
         }
       >
+        <Templates from={job} />
         {!job && (
           <Button
             small
@@ -121,6 +125,7 @@ export function TrainingForm({ search, frameworks, datasets, job }: FormProps) {
           />
         </Card>
       )}
+      {refused && form.errors.length > 0 && <Summary errors={form.errors} onField={focus} />}
       <form
         noValidate
         aria-label="New training"
@@ -138,71 +143,17 @@ export function TrainingForm({ search, frameworks, datasets, job }: FormProps) {
               <FrameworkChoice form={form} frameworks={frameworks} />
               <ModelChoice form={form} task={dataset?.task ?? null} />
               <WeightsChoice form={form} />
-              <TextInput form={form} name="name" label="Name" placeholder="A label of your own" />
+              <TextInput
+                form={form}
+                name="name"
+                label="Name"
+                placeholder="A label of your own"
+                hint="By which you find the job again"
+              />
             </div>
             <Exclude form={form} dataset={dataset} />
           </Card>
-          <Card id="how" title="How to train">
-            <div className="grid gap-4 sm:grid-cols-2 xl:grid-cols-3">
-              <TextInput form={form} name="epochs" label="Epochs" number />
-              <TextInput form={form} name="batch_size" label="Batch size" number hint="Images in a step" />
-              <TextInput
-                form={form}
-                name="accumulate"
-                label="Accumulate"
-                number
-                placeholder="1"
-                hint="Batches that make one step of learning"
-              />
-              <TextInput form={form} name="image_size" label="Image size" number hint="Edge in pixels" />
-              <TextInput
-                form={form}
-                name="lr0"
-                label="Learning rate"
-                number
-                placeholder="The framework's own"
-              />
-              <TextInput
-                form={form}
-                name="patience"
-                label="Patience"
-                number
-                placeholder="No early stop"
-                hint="Epochs without progress"
-              />
-              <TextInput
-                form={form}
-                name="val_fraction"
-                label="Hold back"
-                number
-                placeholder="As the data set has it"
-                hint="Share for validation, where there is none"
-              />
-              <TextInput
-                form={form}
-                name="device"
-                label="Device"
-                placeholder="auto"
-                hint="auto, cpu, or GPU numbers"
-              />
-              <TextInput
-                form={form}
-                name="workers"
-                label="Loader workers"
-                number
-                placeholder="The framework's own"
-              />
-              <TextInput form={form} name="seed" label="Seed" number placeholder="0" />
-              <TextInput
-                form={form}
-                name="max_duration_s"
-                label="Time limit"
-                number
-                placeholder="None"
-                hint="Seconds"
-              />
-            </div>
-          </Card>
+          <How form={form} />
           <Settings form={form} />
         </div>
         <CheckCard form={form} onField={focus} />
@@ -224,26 +175,5 @@ function compact(config: object): object {
       if (value === null || value === undefined || value === false) return false;
       return !(key === "settings" && Object.keys(value as object).length === 0);
     }),
-  );
-}
-
-function Exclude({ form, dataset }: { form: FormState; dataset: Dataset | undefined }) {
-  if (!dataset?.excludable && !form.values.exclude_invalid_files) return null;
-  const count = dataset?.excludable;
-  return (
-    <label className="mt-4 flex items-start gap-2">
-      <input
-        type="checkbox"
-        id={fieldId("exclude_invalid_files")}
-        className="mt-1 size-4 accent-accent"
-        checked={form.values.exclude_invalid_files}
-        onChange={(event) => form.setExclude(event.target.checked)}
-      />
-      <span>
-        {count
-          ? `Train without the ${count} files that the report found broken`
-          : "Train without files that the report found broken"}
-      </span>
-    </label>
   );
 }

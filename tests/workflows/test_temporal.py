@@ -15,6 +15,7 @@ from temporalio.client import Client
 from app.api.deps import Platform
 from app.clients import temporal as temporal_client
 from app.config import Settings
+from app.core import logging
 from app.main import create_app
 from app.workflows import temporal as temporal_driver
 from app.workflows.dispatch import Dispatcher
@@ -108,7 +109,10 @@ async def test_a_workflow_that_somebody_ended_is_started_again_where_the_rows_st
     assert [spec["attempt"] for spec in talk.service.specs] == [1, 2]
 
 
-async def test_a_bug_at_the_start_ends_the_job_after_one_try(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bug_at_the_start_ends_the_job_after_one_try(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logging.configure()
     tries = []
 
     async def broken(_: Dispatcher, job_id: str) -> None:
@@ -121,6 +125,9 @@ async def test_a_bug_at_the_start_ends_the_job_after_one_try(talk: Talk, monkeyp
     job_id = answer.json()["job_id"]
     job = await ended(talk, job_id, "failed")
     assert (job["error"]["code"], tries) == ("SYSTEM_ERROR", [job_id])
+    assert job["error"]["trace_id"] in job["error"]["message"]
+    lines = capsys.readouterr().err.splitlines()
+    assert any("step failed" in line and job["error"]["trace_id"] in line for line in lines), "the log has the bug under it"
     (attempt,) = (await talk.client.get(f"{JOBS}/{job_id}/attempts")).json()["items"]
     assert attempt["status"] == "cancelled", "it holds no slot"
 

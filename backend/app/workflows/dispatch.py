@@ -18,6 +18,7 @@ from app.db.models import Agent, Attempt, Job
 from app.db.repositories import agents, jobs
 from app.db.session import Database
 from app.db.states import ATTEMPT_FINAL, ATTEMPT_STATES, JOB_STATES, transition
+from app.services.cluster import Cluster
 from app.services.datasets import DatasetService
 from app.services.going_on import beginning
 from app.services.tokens import AttemptTokens
@@ -38,6 +39,11 @@ def tell_waiting(session: AsyncSession, job: Job, reason: str, now: datetime) ->
         jobs.append_event(session, job, "state", now, {"status": "queued", "reason": reason})
 
 
+def claim_of(job_id: str) -> str:
+    """What the claim on handing a job over is called."""
+    return f"dispatch {job_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class Dispatcher:
     """What a dispatch needs; `alive_for` is how long an agent counts as alive after its last heartbeat.
@@ -54,13 +60,21 @@ class Dispatcher:
     alive_for: timedelta
     clock: Callable[[], datetime]
     rng: random.Random
+    cluster: Cluster | None = None
+    """Where several backends share the work: only one hands a job over."""
     stuck: set[str] = field(default_factory=set)
 
     async def dispatch(self, job_id: str) -> PlatformError | None:
         """Starts a queued job's next attempt where an agent is free; what kept it from that, None where nothing did.
 
-        A job that waits for a free agent is fine and gives None.
+        A job that waits for a free agent is fine and gives None, and so is one that another backend is handing over.
         """
+        if self.cluster is None:
+            return await self._claimed(job_id)
+        async with self.cluster.claim(claim_of(job_id)) as mine:
+            return await self._claimed(job_id) if mine else None
+
+    async def _claimed(self, job_id: str) -> PlatformError | None:
         job = await self.db.read(lambda session: jobs.get_job(session, job_id))
         continue_trace(job.traceparent)
         with span("dispatch", vtp_job=job_id):

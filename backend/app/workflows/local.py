@@ -13,7 +13,7 @@ from app.core.errors import PlatformError, UnexpectedError
 from app.core.metrics import track_error
 from app.core.monitoring import report
 from app.db.repositories import jobs
-from app.workflows.dispatch import Dispatcher
+from app.workflows.dispatch import Dispatcher, claim_of
 from app.workflows.lifecycle import is_due, is_lost, knows
 from app.workflows.steps import Steps
 
@@ -97,7 +97,12 @@ class LocalDriver:
                 if not knows(job, choices.get(job.id)):
                     self._launch(job.id)
             elif job.status == "cancelling":
-                await self.steps.ask_to_stop(job, handing_over=job.id in self._under_way)
+                await self.steps.ask_to_stop(job, handing_over=await self._handing_over(job.id))
+
+    async def _handing_over(self, job_id: str) -> bool:
+        """Whether this or another backend is giving the job to an agent right now."""
+        cluster = self.dispatcher.cluster
+        return job_id in self._under_way or (cluster is not None and await cluster.is_claimed(claim_of(job_id)))
 
     def _launch(self, job_id: str) -> asyncio.Task[PlatformError | None]:
         """Dispatches a job beside this loop; a dispatch that is under way is joined."""

@@ -16,6 +16,8 @@ from app.core.errors import PlatformError, UnexpectedError
 from app.core.logging import get_logger
 from app.core.metrics import track_error
 from app.core.responses import public
+from app.core.spans import continue_trace
+from app.core.tracing import get_trace_id
 from app.db.models import Attempt, Job
 from app.db.repositories import jobs
 from app.db.states import ATTEMPT_FINAL, JOB_FINAL
@@ -122,6 +124,8 @@ class Activities:
         seen: dict[str, Any] = {"attempt": number}
         bell = asyncio.Event()
         self._bells[job_id].add(bell)
+        if activity.info().heartbeat_details:
+            logger.info("training taken over", job_id=job_id, last_heard=activity.info().heartbeat_details[0])
         try:
             async with self._beating(seen):
                 while True:
@@ -149,7 +153,10 @@ class Activities:
     async def fail(self, job_id: str, code: str) -> Step:
         """Ends a job whose start cannot help to try again; one that an agent has after all goes on."""
         try:
-            await self.steps.give_up(job_id, PlatformError.from_code(code))
+            job = await self.dispatcher.db.read(lambda session: jobs.get_job(session, job_id))
+            # The user is told the id under which the log has what went wrong.
+            continue_trace(job.traceparent)
+            await self.steps.give_up(job_id, PlatformError.from_code(code, {"trace_id": get_trace_id()}))
             return await self._standing(job_id)
         except PlatformError as error:
             if error.code != "NOT_FOUND":

@@ -43,6 +43,7 @@ from app.websocket import training as training_websocket
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     platform = app.state.platform
     await platform.db.migrate()
+    await platform.cluster.start()
     await platform.datasets.start()
     if platform.alerts is not None:
         platform.alerts.start(platform.occurrences)
@@ -64,6 +65,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await platform.occurrences.stop()
         if platform.alerts is not None:
             await platform.alerts.stop()
+        await platform.cluster.stop()
         await platform.db.close()
         await spans.flush()
 

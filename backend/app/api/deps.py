@@ -20,6 +20,7 @@ from app.services.alerts import Alerts, make_alerts
 from app.services.artifacts import ArtifactService
 from app.services.bulk_retry import BulkRetry
 from app.services.callers import Caller
+from app.services.cluster import Cluster
 from app.services.datasets import DatasetService
 from app.services.digest import Digests
 from app.services.dry_run import DryRun
@@ -57,6 +58,7 @@ class Platform:
     guard: Guard
     db: Database
     hub: Hub
+    cluster: Cluster
     storage: Storage
     trainer: TrainerClient
     datasets: DatasetService
@@ -99,6 +101,7 @@ def _tracking(settings: Settings, db: Database, storage: Storage, clock: Callabl
         "error_groups": groups,
         "page_reports": PageReports(occurrences, clock),
         "digests": Digests(db, clock),
+        "feedback": FeedbackService(db, clock),
         "support_bundles": SupportBundles(db, storage, groups, clock),
         "retention": Retention(db, keep, clock),
     }
@@ -116,16 +119,18 @@ def build(settings: Settings, clock: Callable[[], datetime] = utcnow, rng: rando
         seconds=settings.database_timeout_seconds,
         pool=settings.database_pool,
     )
+    cluster = Cluster(db, hub.hear, hub.hear_all)
     storage = Storage(settings.objects_url)
     trainer = TrainerClient(settings.agents_secret())
-    datasets = DatasetService(db, storage, settings, clock)
+    datasets = DatasetService(db, storage, settings, clock, cluster)
     training = TrainingService(db, datasets, settings, clock)
     alive_for = timedelta(seconds=settings.lost_after_seconds)
 
     def public_url() -> str:
         return platform.public_url()
 
-    dispatcher = Dispatcher(db, trainer, training, datasets, guard.tokens, public_url, alive_for, clock, rng)
+    tokens = guard.tokens
+    dispatcher = Dispatcher(db, trainer, training, datasets, tokens, public_url, alive_for, clock, rng, cluster)
     driver = make_driver(settings, dispatcher, alive_for)
     updates = UpdateService(db, storage, driver.kick, clock, rng, mlflow=settings.mlflow_tracking_uri is not None)
     artifacts = ArtifactService(db, storage, settings, updates, clock)
@@ -134,20 +139,20 @@ def build(settings: Settings, clock: Callable[[], datetime] = utcnow, rng: rando
         guard=guard,
         db=db,
         hub=hub,
+        cluster=cluster,
         storage=storage,
         trainer=trainer,
         datasets=datasets,
         training=training,
         bulk_retry=BulkRetry(db, training),
-        reader=JobReader(db),
         dry_run=DryRun(db, training, alive_for, clock),
+        reader=JobReader(db),
         updates=updates,
         artifacts=artifacts,
         uploads=UploadService(storage, datasets, settings, clock),
         agents=AgentService(db, updates, trainer, driver.kick, alive_for, clock),
         rules=RuleService(db, storage, clock),
         explanations=ExplanationService(db, storage, make_llm(settings)),
-        feedback=FeedbackService(db, clock),
         **_tracking(settings, db, storage, clock),
         idempotency=IdempotencyService(db, clock),
         mlflow=make_mlflow(settings, db, artifacts, clock),
@@ -155,7 +160,17 @@ def build(settings: Settings, clock: Callable[[], datetime] = utcnow, rng: rando
         alerts=make_alerts(settings.alert_url, public_url, clock),
         driver=driver,
     )
+    _share(platform)
     return platform
+
+
+def _share(platform: Platform) -> None:
+    """Has this backend take over what a dead one left, and share what it learns of dependencies."""
+    cluster = platform.cluster
+    cluster.gone += [platform.datasets.checks.take_up_soon, platform.driver.kick]
+    platform.trainer.on_breaker = cluster.breakers.share
+    if platform.explanations.llm is not None:
+        cluster.breakers.share(platform.explanations.llm.breaker)
 
 
 def platform_of(connection: HTTPConnection) -> Platform:

@@ -1,5 +1,6 @@
 """Calls to agents. What the HTTP library raises ends here."""
 
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
@@ -28,11 +29,15 @@ class TrainerClient:
             trust_env=False,
         )
         self._breakers: dict[str, CircuitBreaker] = {}
+        self.on_breaker: Callable[[CircuitBreaker], None] | None = None
+        """Called with each new breaker, to share it with other backends."""
 
     def breaker(self, url: str) -> CircuitBreaker:
         """The breaker of the agent at `url`."""
         if url not in self._breakers:
             self._breakers[url] = TRAINER.breaker(f"trainer {url}")
+            if self.on_breaker is not None:
+                self.on_breaker(self._breakers[url])
         return self._breakers[url]
 
     def forget(self, url: str) -> None:

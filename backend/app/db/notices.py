@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from app.core.classify import translate
+from app.core.errors import PlatformError
 from app.core.logging import get_logger
-from app.db.guard import is_database_error
+from app.db.guard import database_errors
 from app.db.models import JobEvent
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Notices:
         self._pending: dict[str, int] = {}
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._well = True
         self.connected = asyncio.Event()
 
     def start(self) -> None:
@@ -58,23 +59,24 @@ class Notices:
         self._news.set()
 
     async def _run(self) -> None:
-        well = True
         while True:
             try:
-                connection = await self._connect()
-                try:
-                    well = True
-                    await self._serve(connection)
-                finally:
-                    self.connected.clear()
-                    connection.terminate()
-            except Exception as error:
-                if not is_database_error(error):
-                    raise
-                if well:
-                    logger.warning("live events of other backends interrupted", code=translate(error).code, error=str(error))
-                well = False
+                with database_errors("listen"):
+                    await self._listen()
+            except PlatformError as error:
+                if self._well:
+                    logger.warning("live events of other backends interrupted", code=error.code, error=error.message)
+                self._well = False
             await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _listen(self) -> None:
+        connection = await self._connect()
+        try:
+            self._well = True
+            await self._serve(connection)
+        finally:
+            self.connected.clear()
+            connection.terminate()
 
     async def _connect(self) -> "asyncpg.Connection":
         import asyncpg

@@ -22,19 +22,31 @@ from app.datasets.intake import Examined, examine
 from app.datasets.unpack import Limits
 from app.db.models import Dataset
 from app.db.session import Database
+from app.services.cluster import Cluster
 from app.services.views import stored_error
 
 AT_ONCE = 2
 """Checks at the same time, so that a small set need not wait for a large one; each has a scratch copy of its set."""
+LOOK_SECONDS = 0.5
+"""Between looks at a check that another backend does."""
 FIELDS = ("task", "format", "classes", "files", "bytes", "digest", "problems", "errors", "warnings", "excludable")
 
 
 class DatasetChecks:
     """Runs checks, a few at a time; a check that a stop or crash cut off begins again at the next start."""
 
-    def __init__(self, db: Database, storage: Storage, settings: Settings, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        db: Database,
+        storage: Storage,
+        settings: Settings,
+        clock: Callable[[], datetime],
+        cluster: Cluster | None = None,
+    ) -> None:
         self.db, self.storage, self.settings, self.clock = db, storage, settings, clock
+        self.cluster = cluster
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._taking_up: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Semaphore(AT_ONCE)
 
     @property
@@ -45,16 +57,32 @@ class DatasetChecks:
     async def start(self) -> None:
         """Goes on with data sets that were being checked when the backend ended."""
         await asyncio.to_thread(shutil.rmtree, self.scratch, ignore_errors=True)
+        await self.take_up()
+
+    async def take_up(self) -> None:
+        """Checks what is to be checked and nobody is checking, such as what a backend that died has left."""
 
         async def unfinished(session: AsyncSession) -> list[str]:
             return list((await session.scalars(select(Dataset.id).where(Dataset.status == "checking"))).all())
 
         for dataset_id in await self.db.read(unfinished):
-            self.later(dataset_id)
+            if dataset_id not in self._tasks:
+                self.later(dataset_id)
+
+    def take_up_soon(self) -> None:
+        """The same beside everything else."""
+        task = asyncio.create_task(self.take_up(), name="take up checks")
+        self._taking_up.add(task)
+        task.add_done_callback(self._taken_up)
+
+    def _taken_up(self, task: asyncio.Task[None]) -> None:
+        self._taking_up.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            report(error, "datasets", "checks not taken up", level="warning")
 
     async def stop(self) -> None:
         """Ends checks under way; the next start begins them again."""
-        tasks = list(self._tasks.values())
+        tasks = [*self._tasks.values(), *self._taking_up]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -85,26 +113,37 @@ class DatasetChecks:
         task = self._tasks.get(dataset_id)
         if task is not None:
             await asyncio.wait([task])
+        while self.cluster is not None and await self.cluster.is_claimed(claim_of(dataset_id)):
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _check(self, dataset_id: str) -> None:
-        """Unpacks and examines a data set, keeps files, manifest and report, and records the verdict."""
+        """Checks a data set, unless another backend does."""
         async with self._turn:
-            row = await self.db.read(lambda session: session.get(Dataset, dataset_id))
-            if row is None:
+            if self.cluster is None:
+                await self._check_now(dataset_id)
                 return
-            try:
-                found = await self._examine(row)
-                error = found.error
-            except PlatformError as refused:
-                found, error = None, refused
-            except OSError as failed:
-                found, error = None, translate(failed)
-            except Exception as bug:  # noqa: BLE001 - a check must end with a verdict, whatever happens in it
-                found, error = None, UnexpectedError(bug)
-            if error is not None:
-                track_error(error, "datasets")
-                report(error, "datasets", "data set refused", level="warning", dataset_id=dataset_id)
-            await self._record(dataset_id, found, error)
+            async with self.cluster.claim(claim_of(dataset_id)) as mine:
+                if mine:
+                    await self._check_now(dataset_id)
+
+    async def _check_now(self, dataset_id: str) -> None:
+        """Unpacks and examines a data set, keeps files, manifest and report, and records the verdict."""
+        row = await self.db.read(lambda session: session.get(Dataset, dataset_id))
+        if row is None or row.status != "checking":
+            return
+        try:
+            found = await self._examine(row)
+            error = found.error
+        except PlatformError as refused:
+            found, error = None, refused
+        except OSError as failed:
+            found, error = None, translate(failed)
+        except Exception as bug:  # noqa: BLE001 - a check must end with a verdict, whatever happens in it
+            found, error = None, UnexpectedError(bug)
+        if error is not None:
+            track_error(error, "datasets")
+            report(error, "datasets", "data set refused", level="warning", dataset_id=dataset_id)
+        await self._record(dataset_id, found, error)
 
     async def _examine(self, row: Dataset) -> Examined:
         self.scratch.mkdir(parents=True, exist_ok=True)
@@ -165,6 +204,11 @@ class DatasetChecks:
         upload = await self.db.write(tx)
         if upload is not None:
             await self.storage.delete(upload)
+
+
+def claim_of(dataset_id: str) -> str:
+    """What the claim on checking a data set is called."""
+    return f"check {dataset_id}"
 
 
 def _remove(archive: Path, folder: Path) -> None:

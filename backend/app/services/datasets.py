@@ -19,6 +19,7 @@ from app.datasets.plan import Plan, make_plan, tar_stream
 from app.db.models import Dataset
 from app.db.repositories import jobs
 from app.db.session import Database, utcnow
+from app.services.cluster import Cluster
 from app.services.dataset_checks import DatasetChecks
 from app.services.dataset_views import csv_of, dataset_view, slug_of, stored_as_error
 from app.services.views import shown_error
@@ -31,9 +32,16 @@ CHUNK = 1 << 20
 class DatasetService:
     """Everything that is done with data sets."""
 
-    def __init__(self, db: Database, storage: Storage, settings: Settings, clock: Callable[[], datetime] = utcnow) -> None:
+    def __init__(
+        self,
+        db: Database,
+        storage: Storage,
+        settings: Settings,
+        clock: Callable[[], datetime] = utcnow,
+        cluster: Cluster | None = None,
+    ) -> None:
         self.db, self.storage, self.settings, self.clock = db, storage, settings, clock
-        self.checks = DatasetChecks(db, storage, settings, clock)
+        self.checks = DatasetChecks(db, storage, settings, clock, cluster)
         self._plans: dict[tuple[Any, ...], Plan] = {}
 
     async def start(self) -> None:

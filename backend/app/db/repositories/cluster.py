@@ -19,6 +19,7 @@ async def beat(session: AsyncSession, me: str) -> set[str]:
     own = insert(Backend).values(id=me, started_at=now, seen_at=now)
     await session.execute(own.on_conflict_do_update(index_elements=[Backend.id], set_={"seen_at": now}))
     await session.execute(delete(Backend).where(Backend.seen_at < now - FORGOTTEN))
+    await session.execute(delete(OpenBreaker).where(OpenBreaker.until < now - FORGOTTEN))
     return set((await session.scalars(select(Backend.id).where(_alive()))).all())
 
 

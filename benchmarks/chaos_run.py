@@ -26,7 +26,7 @@ CONFIG = {
     "batch_size": 2,
     "image_size": 16,
 }
-PATIENCE = 900.0
+PATIENCE = 1800.0
 
 
 async def killing(farm: Farm, rng: random.Random, done: Counter[str]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from app.core import budget
 from app.core.circuit_breaker import CLOSED, OPEN, CircuitBreaker
@@ -58,10 +59,11 @@ async def sides(postgres_url: str) -> AsyncIterator[list[Side]]:
     found = [Side(postgres_url) for _ in range(3)]
     await found[0].db.migrate()
     for side in found:
-        await side.cluster.beat()
+        await side.cluster.start()
     yield found
     for side in found:
         await side.told()
+        await side.cluster.stop()
         await side.db.close()
     budget.share_among(1)
 
@@ -120,14 +122,20 @@ async def test_a_claim_is_one_backends_until_it_gives_it_back_or_is_gone(sides: 
             assert more
     async with other.claim("work") as mine:
         assert mine
-        await one.db.write(lambda session: _forget(session, other.me))
+        await die(other)
         async with one.claim("work") as taken_over:
             assert taken_over
 
 
-async def _forget(session: Any, backend: str) -> None:
-    from sqlalchemy import text
+async def die(one: Cluster) -> None:
+    """Ends a backend's signs of life, six seconds ago."""
+    assert one._task is not None
+    one._task.cancel()
+    await asyncio.wait([one._task])
+    await one.db.write(lambda session: _forget(session, one.me))
 
+
+async def _forget(session: Any, backend: str) -> None:
     await session.execute(text("update backends set seen_at = now() - interval '6 seconds' where id = :id"), {"id": backend})
 
 
@@ -151,7 +159,7 @@ async def test_a_dead_backend_is_noticed_and_its_work_taken_over(sides: list[Sid
     assert len(one.peers) == 3
     noticed: list[str] = []
     one.gone.append(lambda: noticed.append("gone"))
-    await one.db.write(lambda session: _forget(session, other.me))
+    await die(other)
     await one.beat()
     assert noticed == ["gone"]
     assert len(one.peers) == 2

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, delete, exists, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -31,12 +31,12 @@ async def leave(session: AsyncSession, me: str) -> None:
 
 async def claim(session: AsyncSession, name: str, me: str) -> bool:
     """Takes a claim that nobody else who lives has."""
-    held = exists().where(Backend.id == Claim.backend_id, _alive())
+    living = select(Backend.id).where(_alive())
     wanted = insert(Claim).values(name=name, backend_id=me, at=func.now())
     taken = wanted.on_conflict_do_update(
         index_elements=[Claim.name],
         set_={"backend_id": me, "at": func.now()},
-        where=(Claim.backend_id == me) | ~held,
+        where=(Claim.backend_id == me) | Claim.backend_id.not_in(living),
     )
     return (await session.scalar(taken.returning(Claim.name))) is not None
 

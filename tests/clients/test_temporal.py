@@ -6,7 +6,10 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from temporalio.service import RPCError
+from google.protobuf import any_pb2
+from temporalio.api.common.v1 import GrpcStatus
+from temporalio.api.errordetails.v1 import ResourceExhaustedFailure
+from temporalio.service import RPCError, RPCStatusCode
 
 from app.clients import temporal
 from app.clients.temporal import AS_POLICY, Place, TemporalClient
@@ -165,3 +168,22 @@ def test_what_the_sdks_engine_logs_goes_into_our_log_without_secrets(capsys: pyt
     told = capsys.readouterr().err
     assert "temporalio.core" in told
     assert "hunter2" not in told
+
+
+def exhausted(cause: str) -> RPCError:
+    """A server's refusal for there being too much of something."""
+    detail = any_pb2.Any()
+    detail.Pack(ResourceExhaustedFailure(cause=f"RESOURCE_EXHAUSTED_CAUSE_{cause}"))
+    status = GrpcStatus(code=RPCStatusCode.RESOURCE_EXHAUSTED, message="too much", details=[detail])
+    return RPCError("too much", RPCStatusCode.RESOURCE_EXHAUSTED, status.SerializeToString())
+
+
+def test_a_workflow_that_is_busy_is_awake_and_a_server_that_is_not() -> None:
+    with temporal._busy_is_fine():
+        raise exhausted("BUSY_WORKFLOW")
+    with temporal._busy_is_fine():
+        raise RPCError("... because workflow is closing", RPCStatusCode.UNAVAILABLE, b"")
+    with pytest.raises(RPCError), temporal._busy_is_fine():
+        raise exhausted("RPS_LIMIT")
+    with pytest.raises(RPCError), temporal._busy_is_fine():
+        raise RPCError("tcp connect error", RPCStatusCode.UNAVAILABLE, b"")

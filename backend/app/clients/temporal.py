@@ -6,13 +6,15 @@ worker tells the server of finished steps goes through the SDK alone, so there t
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from typing import Any
 
+from temporalio.api.enums.v1 import ResourceExhaustedCause
+from temporalio.api.errordetails.v1 import ResourceExhaustedFailure
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSystemInfoRequest
 from temporalio.client import Client, RPCTimeoutOrCancelledError
 from temporalio.common import WorkflowIDConflictPolicy
@@ -86,15 +88,16 @@ class TemporalClient:
         """
 
         async def call(client: Client) -> None:
-            await client.start_workflow(
-                workflow,
-                args=[job_id, *more],
-                id=self.workflow_id(job_id),
-                task_queue=self.place.queue,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                start_signal=signal,
-                rpc_timeout=_rpc(),
-            )
+            with _busy_is_fine():
+                await client.start_workflow(
+                    workflow,
+                    args=[job_id, *more],
+                    id=self.workflow_id(job_id),
+                    task_queue=self.place.queue,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    start_signal=signal,
+                    rpc_timeout=_rpc(),
+                )
 
         await self._call(call, again=again)
 
@@ -107,7 +110,8 @@ class TemporalClient:
 
         async def call(client: Client) -> None:
             try:
-                await client.get_workflow_handle(self.workflow_id(job_id)).signal(signal, rpc_timeout=_rpc())
+                with _busy_is_fine():
+                    await client.get_workflow_handle(self.workflow_id(job_id)).signal(signal, rpc_timeout=_rpc())
             except RPCError as error:
                 if error.status != RPCStatusCode.NOT_FOUND:
                     raise
@@ -214,6 +218,19 @@ class TemporalClient:
             lazy=lazy,
             runtime=_runtime(),
         )
+
+
+@contextmanager
+def _busy_is_fine() -> Iterator[None]:
+    """A workflow that can take nothing just now, as it is ending or beginning its next run, is awake already."""
+    try:
+        yield
+    except RPCError as error:
+        found = ResourceExhaustedFailure()
+        told = any(detail.Unpack(found) for detail in error.grpc_status.details)
+        busy = told and found.cause == ResourceExhaustedCause.RESOURCE_EXHAUSTED_CAUSE_BUSY_WORKFLOW
+        if not busy and "workflow is closing" not in error.message:
+            raise
 
 
 async def _until_cancelled(worker: Worker) -> None:

@@ -72,8 +72,10 @@ export function job(some: Partial<Job> = {}): Job {
     retry_of: null,
     retried_as: null,
     retried_status: null,
+    begins_at: null,
     created_by: null,
     last_seq: 5,
+    signs: [],
     ...some,
   };
 }
@@ -94,6 +96,8 @@ export function attempt(some: Partial<Attempt> = {}): Attempt {
     history: null,
     verdicts: [],
     exit: { code: null, signal: 9 },
+    causes: [],
+    charged: true,
     error: null,
     diagnosis: {
       code: "CUDA_OOM",

@@ -214,7 +214,7 @@ def test_a_killed_training_shows_its_attempts_and_is_retried_at_once_on_demand(
     os.kill(until(lambda: platform.training(job_id), "a training process"), signal.SIGKILL)
     waiting = page.get_by_role("region", name="Next attempt")
     expect(waiting).to_contain_text("killed from outside")
-    waiting.get_by_role("button", name="Retry now").click()
+    waiting.get_by_role("button", name="Run now").click()
     attempts = page.get_by_role("region", name="Attempts")
     first = attempts.locator("[data-attempt='1']")
     expect(first).to_contain_text("TRAINER_KILLED")

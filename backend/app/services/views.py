@@ -74,6 +74,7 @@ def job_view(job: Job, heard_at: datetime | None = None, retried_status: str | N
         "retried_status": retried_status,
         "begins_at": job.begins_with["epoch"] if job.begins_with else None,
         "last_seq": job.last_seq,
+        "signs": [],
     }
 
 

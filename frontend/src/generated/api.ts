@@ -122,6 +122,10 @@ export interface AttemptView {
   wait_s: number | null;
   resumed_from: ResumedFrom | null;
   exit: Exit | null;
+  /** The chain of exceptions, the root first */
+  causes: (Cause)[];
+  /** Whether its time counts against the user; null before it has ended */
+  charged: boolean | null;
   error: PublicError | null;
   diagnosis: ShownDiagnosis | null;
   history: ShownHistory | null;
@@ -205,6 +209,16 @@ export interface CallbackAnswer {
   last_seq: number;
   /** The attempt has ended; nothing more is wanted */
   final: boolean;
+}
+
+/** One exception of those that led to a failure. */
+export interface Cause {
+  text: string;
+  /** File, line and function that raised it */
+  at: string | null;
+  code_line: string | null;
+  /** The process of several that it is of */
+  rank: number | null;
 }
 
 /** A row of the registry of codes. */
@@ -325,6 +339,19 @@ export interface Dependency {
   breakers: (Breaker)[];
 }
 
+/** What a training will take on a kind of device, and what that has. */
+export interface DeviceMemory {
+  device: string;
+  /** Expected where it was measured; the least where it was computed */
+  needed_bytes: number;
+  room_bytes: number | null;
+  verdict: "fits" | "tight" | "too_much" | "unknown";
+  basis: "measured" | "computed";
+  /** The job that it was measured on */
+  job_id: string | null;
+  job_batch_size: number | null;
+}
+
 /** What a week was like. */
 export interface Digest {
   since: string;
@@ -339,19 +366,6 @@ export interface Digest {
   new: (DigestGroup)[];
   regressed: (DigestGroup)[];
   resolved: number;
-/** What a training will take on a kind of device, and what that has. */
-export interface DeviceMemory {
-  device: string;
-  /** Expected where it was measured; the least where it was computed */
-  needed_bytes: number;
-  room_bytes: number | null;
-  verdict: "fits" | "tight" | "too_much" | "unknown";
-  basis: "measured" | "computed";
-  /** The job that it was measured on */
-  job_id: string | null;
-  job_batch_size: number | null;
-}
-
   top: (DigestGroup)[];
   failed_jobs: number;
   /** The same as Markdown, to send around */
@@ -378,6 +392,12 @@ export interface Disk {
   total_bytes: number;
 }
 
+/** How an agent is drained. */
+export interface Drain {
+  /** Stop what runs there, so that it goes on elsewhere */
+  stop: boolean;
+}
+
 /** What a rule would have hit among the newest stored failures; `unreadable` counts those whose log is gone. */
 export interface DryRun {
   scanned: number;
@@ -393,6 +413,16 @@ export interface DryRunHit {
   text: string;
   /** The code that it has now */
   code: string | null;
+}
+
+/** Something that an open training may come to grief of. */
+export interface EarlySignView {
+  kind: string;
+  /** The failure that it may end in; null where it is none */
+  code: string | null;
+  message: string;
+  advice: string;
+  since_epoch: number | null;
 }
 
 /** A configuration as it would run, and the task of its model. */
@@ -449,6 +479,7 @@ export interface EpochView {
   lr: number | "nan" | "inf" | "-inf" | null;
   images_per_s: number | null;
   memory: Record<string, number | null> | null;
+  disk: Record<string, number | null> | null;
 }
 
 /** The figures of every finished epoch. */
@@ -496,6 +527,32 @@ export interface Explanation {
   doc_url: string;
 }
 
+/** What people said of a code. */
+export interface FeedbackCount {
+  code: string;
+  helped: number;
+  did_not: number;
+}
+
+/** What people said, by code, the least helpful first. */
+export interface FeedbackCounts {
+  items: (FeedbackCount)[];
+}
+
+/** Did it help? */
+export interface FeedbackRequest {
+  helped: boolean;
+}
+
+/** What the caller said of a job. */
+export interface FeedbackView {
+  job_id: string;
+  /** The job's failure code */
+  code: string | null;
+  /** null where nothing was said of this code */
+  helped: boolean | null;
+}
+
 /** One wrong field of the request. */
 export interface FieldProblem {
   /** JSON pointer into the body, or the name of a parameter, as a URI fragment */
@@ -534,6 +591,14 @@ export interface FrameworkOffer {
 /** All frameworks. */
 export interface Frameworks {
   items: (Framework)[];
+}
+
+/** The checkpoint with which a job begins that tries this one again. */
+export interface GoesOn {
+  /** Epochs that are done in it */
+  epoch: number;
+  /** Settings that may change; with any other it begins anew */
+  may_change: (string)[];
 }
 
 /** A GPU as its driver names it. */
@@ -667,6 +732,7 @@ export interface JobProgress {
   images_per_s?: number | null;
   eta_s?: number | null;
   memory?: Record<string, number | null> | null;
+  disk?: Record<string, number | null> | null;
   at?: string | null;
 }
 
@@ -718,8 +784,14 @@ export interface JobView {
   retried_as: string | null;
   /** The state of that job */
   retried_status: string | null;
+  /** Epochs done in the checkpoint of the job that it tries again and begins with */
+  begins_at: number | null;
   /** Number of its newest event; `since` of the WebSocket */
   last_seq: number;
+  /** Early signs of an open training; not in lists */
+  signs: (EarlySignView)[];
+  /** Of a job that ended without success; not in lists */
+  goes_on?: GoesOn | null;
   /** What MLflow was told; not in lists, nor without an MLflow */
   mlflow?: MlflowView | null;
 }
@@ -763,6 +835,11 @@ export interface LogPieceView {
   dropped_bytes: number;
 }
 
+/** What a training will take, by kind of device. */
+export interface MemoryEstimate {
+  devices: (DeviceMemory)[];
+}
+
 /** The newest time in which MLflow was away, from this training's point of view. */
 export interface MlflowGap {
   since: string;
@@ -778,10 +855,10 @@ export interface MlflowView {
   state: "following" | "behind" | "complete" | "refused";
   /** Where to see the run */
   url: string | null;
-  /** Events with figures that MLflow has not been told yet */
+  /** Updates of the training that MLflow has not been told yet */
   waiting: number;
   gap: MlflowGap | null;
-  /** Events that MLflow will never be told: too many were waiting */
+  /** Updates that MLflow will never be told: too many were waiting */
   given_up: number;
   /** What MLflow does instead of taking figures */
   reason: string | null;
@@ -793,6 +870,8 @@ export interface ModelView {
   task: string;
   family?: string | null;
   params?: number | null;
+  /** What one pixel leaves for the way back */
+  activation_bytes_per_pixel?: number | null;
 }
 
 /** What a machine must have for a training to be sent there. */
@@ -835,11 +914,6 @@ export interface OccurrenceView {
   /** What the page told, of failures of the page */
   report: Record<string, unknown> | null;
 }
-/** What a training will take, by kind of device. */
-export interface MemoryEstimate {
-  devices: (DeviceMemory)[];
-}
-
 
 /** Everything that went wrong under a trace id, oldest first. */
 export interface Occurrences {
@@ -870,8 +944,6 @@ export interface PageReport {
   stack?: string | null;
   component?: string | null;
   path?: string | null;
-  /** What one pixel leaves for the way back */
-  activation_bytes_per_pixel?: number | null;
   /** Of the answer that it came from, where there was one */
   trace_id?: string | null;
   release?: string | null;
@@ -962,6 +1034,7 @@ export interface ProgressEvent {
   images_per_s?: number | null;
   eta_s?: number | null;
   memory?: Record<string, number | null> | null;
+  disk?: Record<string, number | null> | null;
   epoch_end?: boolean | null;
 }
 
@@ -1053,6 +1126,8 @@ export interface Result {
 export interface ResumedFrom {
   attempt: number;
   epoch: number;
+  /** The job that it is of, where that is another one */
+  job_id: string | null;
 }
 
 /** A job and the one that tries it again. */
@@ -1065,6 +1140,8 @@ export interface Retried {
 export interface RetryRequest {
   fix_id?: string | null;
   patch?: (PatchOperation)[] | null;
+  /** Leaves the checkpoint that the job has left */
+  from_scratch: boolean;
 }
 
 /** A rule to try or to add: at least one of `code`, `stop` and `exclude_node` says what it does. */
@@ -1355,6 +1432,8 @@ export interface ValidationAnswer {
   warnings: (PublicError)[];
   /** Where the batch is known to be too large for a device */
   safe_batch: SafeBatchView | null;
+  /** Null where nothing can be said of it yet */
+  memory: MemoryEstimate | null;
   config: EffectiveConfig | null;
 }
 
@@ -1400,5 +1479,3 @@ export type SystemStatus = Status;
 export type Upload = UploadView;
 export type Validation = ValidationAnswer;
 export type Weights = WeightsView;
-  /** Null where nothing can be said of it yet */
-  memory: MemoryEstimate | null;

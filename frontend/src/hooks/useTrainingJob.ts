@@ -13,7 +13,8 @@ import { type Connection, type Watch, watchJob } from "../services/live";
 const POLL_WHILE_PAUSED = 5000;
 /** Silence is told by heartbeats, which are no events: an open job is looked at again now and then. */
 const POLL_WHILE_OPEN = 10_000;
-const LOG_PAGE = 500;
+/** Pieces of log that are asked for at once: few at first, for each may be large, more where they are small. */
+const LOG_PAGE = { first: 40, most: 500, characters: 400_000 };
 
 export const jobKeys = {
   job: (id: string) => ["job", id],
@@ -37,11 +38,17 @@ function mergedEpochs(known: unknown, fetched: unknown): unknown {
 
 async function fetchLogs(jobId: string, store: LogStore) {
   let after = store.lastSeq;
+  let limit = LOG_PAGE.first;
   for (;;) {
-    const page = await api.logs(jobId, after, LOG_PAGE);
-    store.load(page.items);
+    const page = await api.logs(jobId, after, limit);
+    await store.load(page.items);
     if (page.next === null) break;
     after = page.next;
+    const size = page.items.reduce((sum, piece) => sum + piece.text.length, 0);
+    limit = Math.min(
+      LOG_PAGE.most,
+      Math.max(1, Math.floor((limit * LOG_PAGE.characters) / Math.max(size, 1))),
+    );
   }
   store.loaded();
   return true;
@@ -100,7 +107,7 @@ export function useTrainingJob(jobId: string) {
       log.live(events.filter((event) => event.type === "log"));
       const again = stale(events);
       // The job's own key is the beginning of all the others'.
-      if (again.job) client.invalidateQueries({ queryKey: jobKeys.job(jobId), exact: true });
+      if (again.job || again.signs) client.invalidateQueries({ queryKey: jobKeys.job(jobId), exact: true });
       if (again.attempts) client.invalidateQueries({ queryKey: jobKeys.attempts(jobId) });
       if (again.artifacts || again.job) client.invalidateQueries({ queryKey: jobKeys.artifacts(jobId) });
     },

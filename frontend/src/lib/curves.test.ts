@@ -10,6 +10,7 @@ const epoch = (number: number, loss: Figure, attempt = 1): EpochFigures => ({
   metrics: { "metrics/mAP50(B)": 0.5 },
   lr: null,
   images_per_s: null,
+  disk: null,
   memory: null,
   at: "",
 });

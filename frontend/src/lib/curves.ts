@@ -81,7 +81,30 @@ function groups(epochs: EpochFigures[]): Group[] {
       names: ["images/s"],
       of: (item) => (item.images_per_s === null ? null : { "images/s": item.images_per_s }),
     });
+  const memory = memoryOf(epochs);
+  if (memory.length)
+    found.push({
+      key: "memory",
+      title: "Memory, GB",
+      names: memory,
+      of: (item) =>
+        Object.fromEntries(
+          memory.flatMap((name) => {
+            const held = item.memory?.[MEMORY[name] ?? ""];
+            return held == null ? [] : [[name, held / GB]];
+          }),
+        ),
+    });
   return found;
+}
+
+const GB = 1e9;
+const MEMORY: Record<string, string> = { GPU: "gpu_bytes", main: "rss_bytes" };
+
+function memoryOf(epochs: EpochFigures[]): string[] {
+  return Object.keys(MEMORY).filter((name) =>
+    epochs.some((item) => item.memory?.[MEMORY[name] ?? ""] != null),
+  );
 }
 
 function metricsTitle(names: string[]): string {
@@ -104,7 +127,8 @@ export function underWay(progress: Progress | null, epochs: EpochFigures[]): Epo
     metrics: null,
     lr: progress.lr ?? null,
     images_per_s: null,
-    memory: null,
+    memory: progress.memory ?? null,
+    disk: null,
     at: progress.at ?? "",
   };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Artifact } from "../generated/api";
 import { attempt, job, publicError } from "../test-data";
-import { decisive, exitText, impact } from "./failure";
+import { chargeText, decisive, exitText, goesOnText, impact, lostEpochs } from "./failure";
 import { supportText } from "./support";
 
 describe("a failed job", () => {
@@ -30,7 +30,7 @@ describe("a failed job", () => {
       [attempt()],
       [kept("last-0.pt", 4), kept("last-1.pt", 5), kept("last-2.pt", 3)],
     );
-    expect(lines[1]).toBe("The weights of epoch 5 are kept: last-1.pt.");
+    expect(lines.at(-1)).toBe("The weights of epoch 5 are kept: last-1.pt.");
   });
 
   it("is explained by its last diagnosed attempt", () => {
@@ -81,4 +81,25 @@ it("writes a failed job down for support: code, trace, attempts, evidence, confi
     "512 bytes missing",
   ])
     expect(text).toContain(part);
+});
+
+it("a retry says where it goes on, or which change makes it begin anew", () => {
+  const failed = job({ status: "failed", goes_on: { epoch: 7, may_change: ["batch_size"] } });
+  expect(goesOnText(failed, ["batch_size"])).toBe("Continues at epoch 8 of 10.");
+  expect(goesOnText(failed, ["settings.alpha"])).toBe(
+    "Begins anew: settings.alpha changes what was trained.",
+  );
+  expect(goesOnText(job({ status: "failed", goes_on: null }))).toBeNull();
+});
+
+it("what is not charged is said apart from what is", () => {
+  expect(chargeText([attempt({ charged: false }), attempt({ charged: true })])).toBe(
+    "1:00 of compute time is not charged: the cause lies with the platform or is unknown. 1:00 is charged.",
+  );
+  expect(chargeText([attempt({ charged: true })])).toContain("1:00 of compute time is charged");
+});
+
+it("epochs beyond the last checkpoint are lost", () => {
+  const failed = job({ status: "failed", goes_on: { epoch: 2, may_change: [] } });
+  expect(lostEpochs(failed, [attempt({ epoch: 3 })])).toBe(1);
 });

@@ -40,10 +40,40 @@ function newestWeights(artifacts: Artifact[]): Artifact | null {
   return weights.sort((a, b) => (b.epoch ?? -1) - (a.epoch ?? -1))[0] ?? null;
 }
 
+/** Epochs that were done and are not in the checkpoint from which another try would go on. */
+export function lostEpochs(job: Job, attempts: Attempt[]): number {
+  const reached = Math.max(0, ...attempts.map((attempt) => attempt.epoch ?? 0));
+  return Math.max(0, reached - (job.goes_on?.epoch ?? 0));
+}
+
+/** Where a retry with these changes begins, in words; null where nothing was done that it could go on from. */
+export function goesOnText(job: Job, changed: string[] = []): string | null {
+  const at = job.goes_on;
+  if (!at?.epoch) return null;
+  const foreign = changed.filter((path) => !at.may_change.includes(path.split(".")[0] ?? path));
+  if (foreign.length) return `Begins anew: ${foreign.join(", ")} changes what was trained.`;
+  const next = Math.min(at.epoch + 1, job.config.epochs);
+  return `Continues at epoch ${next} of ${job.config.epochs}.`;
+}
+
+/** What of the compute time counts against the user and what does not. */
+export function chargeText(attempts: Attempt[]): string | null {
+  const sum = (charged: boolean) =>
+    attempts.reduce(
+      (all, item) =>
+        item.charged === charged ? all + (seconds(item.started_at, item.finished_at) ?? 0) : all,
+      0,
+    );
+  const [paid, free] = [sum(true), sum(false)];
+  if (!paid && !free) return null;
+  if (!free) return `${duration(paid)} of compute time is charged: the cause lies in the job.`;
+  const not = `${duration(free)} of compute time is not charged: the cause lies with the platform or is unknown.`;
+  return paid ? `${not} ${duration(paid)} is charged.` : not;
+}
+
 export function impact(job: Job, attempts: Attempt[], artifacts: Artifact[]): string[] {
   const begun = attempts.filter((attempt) => attempt.started_at !== null);
-  if (!begun.length)
-    return ["It was refused before it started: nothing was trained, no computing time was used."];
+  if (!begun.length) return ["It was refused before it started: nothing was trained, nothing is charged."];
   const spent = begun.reduce(
     (sum, attempt) => sum + (seconds(attempt.started_at, attempt.finished_at) ?? 0),
     0,
@@ -56,6 +86,15 @@ export function impact(job: Job, attempts: Attempt[], artifacts: Artifact[]): st
       ? `${reached} of ${wanted} epochs were done in ${times}, ${duration(spent)} of training.`
       : `No epoch was finished in ${times}, ${duration(spent)} of training.`,
   ];
+  const lost = lostEpochs(job, attempts);
+  if (job.goes_on && reached)
+    lines.push(
+      lost
+        ? `${lost} ${lost === 1 ? "epoch is" : "epochs are"} lost: the last checkpoint is of epoch ${job.goes_on.epoch}.`
+        : `No epoch is lost: the last checkpoint is of epoch ${job.goes_on.epoch}.`,
+    );
+  const charge = chargeText(begun);
+  if (charge) lines.push(charge);
   const kept = newestWeights(artifacts);
   if (kept)
     lines.push(

@@ -1,6 +1,17 @@
 import { describe, expect, it } from "vitest";
+import type { Job } from "../generated/api";
 import { job } from "../test-data";
-import { changes, differences, patchBetween, patched, share, silence, valueText } from "./job";
+import {
+  changes,
+  differences,
+  etaText,
+  patchBetween,
+  patched,
+  share,
+  silence,
+  stages,
+  valueText,
+} from "./job";
 
 const { config } = job();
 
@@ -77,4 +88,23 @@ describe("how a job stands", () => {
     expect(silence("failed", heard, later)).toBeNull();
     expect(silence("running", null, later)).toBeNull();
   });
+});
+
+it("the stages of a job are the same from queue to saving, with the epoch in the present one", () => {
+  const running = job({ progress: { phase: "training", epoch: 3, epochs: 10 } as Job["progress"] });
+  expect(stages(running).map((stage) => `${stage.name} ${stage.state}`)).toEqual([
+    "queued done",
+    "provisioning done",
+    "data done",
+    "epoch 3/10 now",
+    "validating todo",
+    "saving todo",
+  ]);
+  expect(stages(job({ status: "waiting" }))[0]?.state).toBe("now");
+});
+
+it("an ETA is not made up", () => {
+  expect(etaText(job({ progress: { eta_s: null } as Job["progress"] }))).toBe("no ETA yet");
+  expect(etaText(job({ progress: { eta_s: 90 } as Job["progress"] }))).toBe("1:30 left");
+  expect(etaText(job({ status: "failed" }))).toBeNull();
 });

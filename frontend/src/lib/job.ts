@@ -1,6 +1,7 @@
 // What can be said of a job from its fields. Pure.
 
 import type { Job, PatchStep, PrimaryMetric, TrainingConfig } from "../generated/api";
+import { duration } from "./format";
 
 export const FINAL: ReadonlySet<string> = new Set(["succeeded", "failed", "cancelled"]);
 export const STATUSES = [
@@ -50,6 +51,41 @@ export function phase(job: Job): string {
   if (job.status === "waiting") return "Waits for the next attempt";
   const name = job.progress?.phase;
   return name ? (PHASES[name] ?? name) : "Starting the trainer";
+}
+
+export interface Stage {
+  name: string;
+  state: "done" | "now" | "todo";
+}
+
+const WAY = ["queued", "provisioning", "data", "epoch", "validating", "saving"] as const;
+
+/** Where in `WAY` a job is; a retry that waits stands in the queue again. */
+function place(job: Job): number {
+  if (job.status === "queued" || job.status === "waiting") return 0;
+  if (job.status === "starting") return 1;
+  const name = job.progress?.phase;
+  if (name === "data" || name === "preflight") return 2;
+  if (name === "training") return 3;
+  if (name === "validating") return 4;
+  return name === "saving" ? 5 : 1;
+}
+
+/** The stages of an open job in order, the present one marked; training and validating take turns, epoch by epoch. */
+export function stages(job: Job): Stage[] {
+  const here = place(job);
+  const { epoch, epochs } = job.progress ?? {};
+  return WAY.map((name, index) => ({
+    name: name === "epoch" && epoch && epochs && here >= 3 ? `epoch ${epoch}/${epochs}` : name,
+    state: index < here ? "done" : index === here ? "now" : "todo",
+  }));
+}
+
+/** How long a running job will still take; said plainly while nobody can know. */
+export function etaText(job: Job): string | null {
+  if (job.status !== "running") return null;
+  const eta = job.progress?.eta_s;
+  return eta == null ? "no ETA yet" : `${duration(eta)} left`;
 }
 
 export interface Change {

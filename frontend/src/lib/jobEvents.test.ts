@@ -97,11 +97,17 @@ it("fetches again only what events do not tell in full", () => {
     role: "weights",
     epoch: 1,
   };
-  expect(stale([epochEnd(6, 1)])).toEqual({ attempts: false, artifacts: false, job: false });
-  expect(stale([{ ...head(6), ...artifact }])).toEqual({ attempts: false, artifacts: true, job: false });
+  expect(stale([epochEnd(6, 1)])).toEqual({ attempts: false, artifacts: false, job: false, signs: true });
+  expect(stale([{ ...head(6), ...artifact }])).toEqual({
+    attempts: false,
+    artifacts: true,
+    job: false,
+    signs: false,
+  });
   expect(stale([{ ...head(6), type: "state", status: "failed" }])).toEqual({
     attempts: true,
     artifacts: false,
     job: true,
+    signs: false,
   });
 });

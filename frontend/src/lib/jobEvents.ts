@@ -16,6 +16,7 @@ const CARRIED = [
   "images_per_s",
   "eta_s",
   "memory",
+  "disk",
 ] as const;
 
 function afterState(job: Job, event: StateEvent): Job {
@@ -72,12 +73,19 @@ export function reduceEpochs(epochs: EpochFigures[], event: JobEvent): EpochFigu
     lr: event.lr ?? null,
     images_per_s: event.images_per_s ?? null,
     memory: event.memory ?? null,
+    disk: event.disk ?? null,
   };
   return [...epochs, figures];
 }
 
 /** What has to be fetched again because of these events: attempts and files are not told in full. */
-export function stale(events: JobEvent[]): { attempts: boolean; artifacts: boolean; job: boolean } {
+export function stale(events: JobEvent[]) {
   const some = (...types: JobEvent["type"][]) => events.some((event) => types.includes(event.type));
-  return { attempts: some("state", "error", "attempt"), artifacts: some("artifact"), job: some("state") };
+  return {
+    attempts: some("state", "error", "attempt"),
+    artifacts: some("artifact"),
+    job: some("state"),
+    /** Early signs are judged by the platform, from the figures of epochs. */
+    signs: events.some((event) => event.type === "progress" && event.epoch_end),
+  };
 }

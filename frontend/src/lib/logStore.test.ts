@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { coloured, find, LogStore, level, locate } from "./logStore";
+import { atLeast, coloured, type LogLine, LogStore, level, locate, Scan } from "./logStore";
 
 const piece = (seq: number, text: string, attempt = 1, dropped_bytes = 0) => ({
   seq,
@@ -74,7 +74,28 @@ describe("the log", () => {
   });
 
   it("finds words regardless of case", () => {
-    expect(find(store(piece(1, "Loss nan\nok\nLOSS inf\n")).lines(1), "loss")).toEqual([0, 2]);
+    const scan = new Scan((item) => item.text.toLowerCase().includes("loss"));
+    expect(scan.step(store(piece(1, "Loss nan\nok\nLOSS inf\n")).lines(1))).toBe(true);
+    expect(scan.found).toEqual([0, 2]);
+  });
+
+  it("keeps up with lines that come, and with a last line that grows", () => {
+    const made = store(piece(1, "ok\nan err"));
+    const scan = new Scan(atLeast("errors") as (item: LogLine) => boolean);
+    scan.step(made.lines(1));
+    expect(scan.found).toEqual([]);
+    made.live([piece(2, "or\nUserWarning: slow\nValueError: bad\n")]);
+    scan.step(made.lines(1));
+    expect(scan.found).toEqual([1, 3]);
+  });
+
+  it("goes through a hundred thousand lines in slices", () => {
+    const made = store(piece(1, "UserWarning: epoch 1/100 loss 0.123 accuracy 0.456\n".repeat(100_000)));
+    const scan = new Scan(atLeast("warnings") as (item: LogLine) => boolean);
+    let slices = 1;
+    while (!scan.step(made.lines(1), 1)) slices += 1;
+    expect(scan.found).toHaveLength(100_000);
+    expect(slices).toBeGreaterThan(3);
   });
 
   it("finds the line that an evidence line came from, the last one that fits", () => {

@@ -70,6 +70,11 @@ class AttemptLog {
   }
 }
 
+/** Longest piece of work in one go, well below the 50 ms that a person notices. */
+const SLICE_MS = 12;
+const breath = () => new Promise<void>((done) => setTimeout(done));
+
+const NONE: readonly LogLine[] = [];
 let stores = 0;
 
 export class LogStore {
@@ -82,9 +87,18 @@ export class LogStore {
   private held: LogPiece[] | null = [];
   private listeners = new Set<() => void>();
 
-  /** Pieces of the past come by `load`, in order, before `loaded`; live ones wait until then. */
-  load(pieces: LogPiece[]) {
-    this.take(pieces);
+  /** Pieces of the past come by `load`, in order, before `loaded`; live ones wait until then.
+   *
+   * A hundred thousand lines are taken in slices, between which the page stays alive.
+   */
+  async load(pieces: LogPiece[]) {
+    let begun = performance.now();
+    for (const piece of pieces) {
+      this.take([piece]);
+      if (performance.now() - begun < SLICE_MS) continue;
+      await breath();
+      begun = performance.now();
+    }
   }
 
   loaded() {
@@ -108,7 +122,7 @@ export class LogStore {
   }
 
   lines(attempt: number): readonly LogLine[] {
-    return this.logs.get(attempt)?.lines ?? [];
+    return this.logs.get(attempt)?.lines ?? NONE;
   }
 
   text(attempt: number): string {
@@ -139,15 +153,37 @@ export class LogStore {
   }
 }
 
-/** Numbers of the lines (from 0) that contain `words`, regardless of case. */
-export function find(lines: readonly LogLine[], words: string): number[] {
-  const wanted = words.toLowerCase();
-  if (!wanted) return [];
-  const found: number[] = [];
-  lines.forEach((item, index) => {
-    if (item.kind === "line" && item.text.toLowerCase().includes(wanted)) found.push(index);
-  });
-  return found;
+/** The numbers of those lines that pass a test, found in slices and kept up as lines come; the last line may still grow. */
+export class Scan {
+  readonly found: number[] = [];
+  private done = 0;
+
+  constructor(private readonly passes: (line: LogLine) => boolean) {}
+
+  /** Goes on for one slice; false where there is more to do. */
+  step(lines: readonly LogLine[], longest = SLICE_MS): boolean {
+    const until = performance.now() + longest;
+    this.done = Math.max(0, this.done - 1);
+    while (this.found.length && (this.found.at(-1) ?? 0) >= this.done) this.found.pop();
+    while (this.done < lines.length) {
+      const line = lines[this.done];
+      if (line && this.passes(line)) this.found.push(this.done);
+      this.done += 1;
+      if (this.done % 256 === 0 && performance.now() > until) break;
+    }
+    return this.done >= lines.length;
+  }
+}
+
+/** What lines are narrowed to. */
+export type LevelFilter = "all" | "warnings" | "errors";
+
+export function atLeast(filter: LevelFilter): ((line: LogLine) => boolean) | null {
+  if (filter === "all") return null;
+  return (item) => {
+    const found = level(item.text);
+    return item.kind === "gap" || found === "error" || (filter === "warnings" && found === "warning");
+  };
 }
 
 const TELLING = 10;

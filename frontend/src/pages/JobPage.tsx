@@ -1,6 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { type RefObject, useRef, useSyncExternalStore } from "react";
+import { type RefObject, useRef } from "react";
 import { toast } from "sonner";
 import { ErrorAlert } from "../components/ErrorAlert";
 import { CardError, PageError } from "../components/Failures";
@@ -12,17 +12,20 @@ import { Failure } from "../components/job/Failure";
 import { Files, hasPictures, Pictures } from "../components/job/Files";
 import { Header } from "../components/job/Header";
 import { Log, type LogHandle } from "../components/job/Log";
-import { ConnectionBanner, Standing, Waiting } from "../components/job/Standing";
+import { Neighbours } from "../components/job/Neighbours";
+import { Signs } from "../components/job/Signs";
+import { ConnectionBanner, RetryButtons, Standing, Waiting } from "../components/job/Standing";
 import { RefetchBanner } from "../components/RefetchBanner";
 import { Card, Loading } from "../components/ui";
 import type { Attempt, Job, SystemStatus } from "../generated/api";
+import { type Evidence, useEvidence } from "../hooks/useEvidence";
 import { useHotkeys } from "../hooks/useHotkeys";
-import { useJobActions } from "../hooks/useJobActions";
+import { type JobActions, useJobActions } from "../hooks/useJobActions";
 import { useTitle } from "../hooks/useTitle";
 import { type TrainingJobView, useTrainingJob } from "../hooks/useTrainingJob";
+import { decisive } from "../lib/failure";
 import { remedies } from "../lib/fixes";
 import { isFinal } from "../lib/job";
-import { locate } from "../lib/logStore";
 import { supportText } from "../lib/support";
 
 export function JobPage() {
@@ -49,7 +52,7 @@ function Shown({ job, view }: { job: Job; view: TrainingJobView }) {
   const actions = useJobActions(job, view.handleError, view.clearError);
   const heading = useRef<HTMLHeadingElement>(null);
   const log = useRef<LogHandle>(null);
-  useSyncExternalStore(view.log.subscribe, () => view.log.version);
+  const evidence = useEvidence(view.log, attempt, decisive(attempts));
 
   const copy = async () => {
     const version = client.getQueryData<SystemStatus>(["system"])?.version ?? null;
@@ -64,7 +67,9 @@ function Shown({ job, view }: { job: Job; view: TrainingJobView }) {
     else actions.edit();
   };
   useHotkeys({
-    f: () => heading.current?.focus(),
+    f: () => {
+      if (!log.current?.firstError()) heading.current?.focus();
+    },
     l: () => log.current?.focus(),
     r: again,
     c: copy,
@@ -90,10 +95,12 @@ function Shown({ job, view }: { job: Job; view: TrainingJobView }) {
           artifacts={artifacts}
           actions={actions}
           heading={heading}
-          inLog={(line) => locate(view.log.lines(attempt), line) !== null}
+          inLog={(line) => evidence.has(line)}
+          onError={view.handleError}
           onEvidence={(line) => log.current?.show(line)}
         />
       )}
+      {!isFinal(job) && <Signs signs={job.signs} />}
       {job.status === "waiting" && <Waiting job={job} last={lastFailed(attempts)} actions={actions} />}
       {!isFinal(job) && job.status !== "waiting" && <Standing job={job} stale={stale} />}
       {isFinal(job) && job.attempt === 0 ? (
@@ -102,7 +109,7 @@ function Shown({ job, view }: { job: Job; view: TrainingJobView }) {
           <Config job={job} />
         </Card>
       ) : (
-        <Training job={job} view={view} attempt={attempt} log={log} />
+        <Training job={job} view={view} actions={actions} attempt={attempt} log={log} evidence={evidence} />
       )}
     </>
   );
@@ -111,12 +118,14 @@ function Shown({ job, view }: { job: Job; view: TrainingJobView }) {
 interface TrainingProps {
   job: Job;
   view: TrainingJobView;
+  actions: JobActions;
   attempt: number;
   log: RefObject<LogHandle | null>;
+  evidence: Evidence;
 }
 
 /** Curves, log, pictures; beside them attempts, files, configuration. */
-function Training({ job, view, attempt, log }: TrainingProps) {
+function Training({ job, view, actions, attempt, log, evidence }: TrainingProps) {
   const navigate = useNavigate({ from: "/jobs/$jobId" });
   const { compare } = useSearch({ from: "/jobs/$jobId" });
   const choose = (next: number) => navigate({ search: (old) => ({ ...old, attempt: next }), replace: true });
@@ -154,6 +163,7 @@ function Training({ job, view, attempt, log }: TrainingProps) {
               store={view.log}
               attempt={attempt}
               loading={!view.log.ready}
+              evidence={new Set(evidence.values())}
               handle={log}
               chooser={<AttemptChooser attempts={attempts} attempt={attempt} onChoose={choose} />}
             />
@@ -161,11 +171,11 @@ function Training({ job, view, attempt, log }: TrainingProps) {
         </Card>
         {hasPictures(artifacts) && (
           <Card id="pictures" title="Pictures">
-            <Pictures artifacts={artifacts} />
+            <Pictures artifacts={artifacts} failed={job.status === "failed"} />
           </Card>
         )}
       </div>
-      <Side other={other} job={job} view={view} attempt={attempt} onChoose={choose} />
+      <Side other={other} job={job} view={view} actions={actions} attempt={attempt} onChoose={choose} />
     </div>
   );
 }
@@ -200,11 +210,12 @@ interface SideProps {
   job: Job;
   other: Comparison | null;
   view: TrainingJobView;
+  actions: JobActions;
   attempt: number;
   onChoose: (attempt: number) => void;
 }
 
-function Side({ job, other, view, attempt, onChoose }: SideProps) {
+function Side({ job, other, view, actions, attempt, onChoose }: SideProps) {
   const { attempts, artifacts } = view;
   return (
     <div className="flex min-w-0 flex-col gap-4">
@@ -212,7 +223,13 @@ function Side({ job, other, view, attempt, onChoose }: SideProps) {
         {attempts.error && !attempts.data ? (
           <CardError error={attempts.error} onRetry={() => attempts.refetch()} />
         ) : (
-          <Attempts job={job} attempts={attempts.data ?? []} chosen={attempt} onChoose={onChoose} />
+          <Attempts
+            job={job}
+            buttons={<RetryButtons actions={actions} />}
+            attempts={attempts.data ?? []}
+            chosen={attempt}
+            onChoose={onChoose}
+          />
         )}
       </Card>
       <Card id="files" title="Files">
@@ -222,6 +239,7 @@ function Side({ job, other, view, attempt, onChoose }: SideProps) {
           <Files job={job} artifacts={artifacts.data ?? []} />
         )}
       </Card>
+      <Neighbours job={job} />
       {other && <ConfigDifferences job={job} other={other.job} />}
       <Card id="config" title="Configuration">
         <Config job={job} />

@@ -5,6 +5,7 @@ import type {
   Attempt,
   BulkRetryAnswer,
   BulkRetryRequest,
+  BundlePreview,
   Dataset,
   DatasetReport,
   Dependency,
@@ -12,6 +13,7 @@ import type {
   EpochFigures,
   ErrorResponse,
   Explanation,
+  FeedbackView,
   FieldProblem,
   Fix,
   Framework,
@@ -25,6 +27,7 @@ import type {
   Rule,
   RuleDraft,
   Session,
+  SimilarFailures,
   SystemStatus,
   TrainingConfig,
   Validation,
@@ -133,6 +136,7 @@ export interface JobQuery {
   status?: string[];
   code?: string;
   dataset_id?: string;
+  model?: string;
   q?: string;
   unresolved?: boolean;
   offset?: number;
@@ -164,6 +168,12 @@ export const api = {
   /** Without `ask` no model is asked; words that are kept already come all the same. */
   explanation: (id: string, ask: boolean) =>
     request<Explanation>("GET", `${jobPath(id)}/explanation?ask=${ask}`),
+  similar: (id: string) => request<SimilarFailures>("GET", `${jobPath(id)}/similar`),
+  feedback: (id: string) => request<FeedbackView>("GET", `${jobPath(id)}/feedback`),
+  giveFeedback: (id: string, helped: boolean) =>
+    request<FeedbackView>("PUT", `${jobPath(id)}/feedback`, { helped }),
+  supportPreview: (id: string) => request<BundlePreview>("GET", `${jobPath(id)}/support-bundle/preview`),
+  supportUrl: (id: string) => `/api/v1${jobPath(id)}/support-bundle`,
   metrics: (id: string) => request<Items<EpochFigures>>("GET", `${jobPath(id)}/metrics`),
   artifacts: (id: string) => request<Items<Artifact>>("GET", `${jobPath(id)}/artifacts`),
   logs: (id: string, after: number, limit: number) =>
@@ -171,7 +181,7 @@ export const api = {
   cancel: (id: string) => request<Job>("POST", `${jobPath(id)}/cancel`),
   runNow: (id: string) => request<Job>("POST", `${jobPath(id)}/run-now`),
   stopRetrying: (id: string) => request<Job>("POST", `${jobPath(id)}/stop-retrying`),
-  retry: (id: string, body: { fix_id?: string; patch?: PatchStep[] }, key?: string) =>
+  retry: (id: string, body: { fix_id?: string; patch?: PatchStep[]; from_scratch?: boolean }, key?: string) =>
     request<{ job_id: string }>(
       "POST",
       `${jobPath(id)}/retry`,

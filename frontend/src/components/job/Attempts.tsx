@@ -1,6 +1,7 @@
 // The timeline of a job: every attempt with its wait, cause, decision and change, and the one that comes next.
 
 import { ArrowDownToDot } from "lucide-react";
+import type { ReactNode } from "react";
 import type { Attempt, Job, Verdict } from "../../generated/api";
 import { useNow } from "../../hooks/useNow";
 import { exitText, seconds } from "../../lib/failure";
@@ -20,12 +21,14 @@ const ACTIONS: Record<string, string> = {
 
 interface AttemptsProps {
   job: Job;
+  /** What may be done about the wait before the next one. */
+  buttons?: ReactNode;
   attempts: Attempt[];
   chosen: number;
   onChoose: (attempt: number) => void;
 }
 
-export function Attempts({ job, attempts, chosen, onChoose }: AttemptsProps) {
+export function Attempts({ job, buttons, attempts, chosen, onChoose }: AttemptsProps) {
   if (!attempts.length) {
     return (
       <Empty title="No attempt yet">
@@ -47,7 +50,7 @@ export function Attempts({ job, attempts, chosen, onChoose }: AttemptsProps) {
           onChoose={attempts.length > 1 ? onChoose : null}
         />
       ))}
-      {job.status === "waiting" && <Next job={job} last={attempts.at(-1) ?? null} />}
+      {job.status === "waiting" && <Next job={job} buttons={buttons} last={attempts.at(-1) ?? null} />}
     </ol>
   );
 }
@@ -95,7 +98,9 @@ function Row({ attempt, before, chosen, stopped, onChoose }: RowProps) {
           <Ago at={attempt.started_at ?? attempt.created_at} />
           {lasted !== null && ` · ${duration(lasted)}`}
           {attempt.epoch !== null && ` · epoch ${attempt.epoch} done`}
-          {attempt.resumed_from && ` · went on from epoch ${attempt.resumed_from.epoch}`}
+          {attempt.resumed_from &&
+            ` · went on from epoch ${attempt.resumed_from.epoch}${attempt.resumed_from.job_id ? ` of ${attempt.resumed_from.job_id}` : ""}`}
+          {attempt.charged === false && attempt.started_at && " · not charged"}
           {attempt.agent_id && ` · on ${attempt.agent_id}`}
         </p>
         {attempt.error && (
@@ -153,7 +158,7 @@ function Verdicts({ verdicts }: { verdicts: Verdict[] }) {
   );
 }
 
-function Next({ job, last }: { job: Job; last: Attempt | null }) {
+function Next({ job, buttons, last }: { job: Job; buttons: ReactNode; last: Attempt | null }) {
   const now = useNow(500);
   const left = job.retry_at ? Math.max(0, Math.ceil((Date.parse(job.retry_at) - now) / 1000)) : 0;
   const changed = last?.decision ? changes(last.config ?? job.config, last.decision.patch ?? []) : [];
@@ -161,8 +166,9 @@ function Next({ job, last }: { job: Job; last: Attempt | null }) {
     <li className="rounded-md border border-dashed border-line px-3 py-2">
       <p className="font-medium">
         Attempt {job.attempt + 1}{" "}
-        <span className="font-normal text-soft">{left > 0 ? `in ${left} s` : "now"}</span>
+        <span className="font-normal text-soft">{left > 0 ? `retrying in ${left} s` : "now"}</span>
       </p>
+      <div className="mt-1">{buttons}</div>
       {changed.length > 0 && <Diff changes={changed} />}
     </li>
   );

@@ -1,7 +1,7 @@
 import { type ReactNode, useMemo, useState } from "react";
 import type { EpochFigures, Job } from "../../generated/api";
 import { beside, merged, panels, resumptions } from "../../lib/curves";
-import { figure, shortName } from "../../lib/format";
+import { bytes, figure, shortName } from "../../lib/format";
 import { isFinal } from "../../lib/job";
 import { Button, Card, Empty } from "../ui";
 import { Chart } from "./Chart";
@@ -101,6 +101,9 @@ function FigureTable({ epochs }: { epochs: EpochFigures[] }) {
             <th scope="col" className="px-2 py-1 font-medium text-soft">
               Learning rate
             </th>
+            <th scope="col" className="px-2 py-1 font-medium text-soft">
+              Memory
+            </th>
           </tr>
         </thead>
         <tbody>
@@ -115,6 +118,7 @@ function FigureTable({ epochs }: { epochs: EpochFigures[] }) {
                 </td>
               ))}
               <td className="px-2 py-1">{figure(row.lr)}</td>
+              <td className="px-2 py-1">{bytes(row.memory?.gpu_bytes ?? row.memory?.rss_bytes)}</td>
             </tr>
           ))}
         </tbody>

@@ -1,7 +1,7 @@
 // Why an attempt is thought to have failed: certainty, what it concerns, the lines that decided.
 
 import { Link } from "@tanstack/react-router";
-import type { Attempt, Job, PublicError } from "../../generated/api";
+import type { Attempt, Cause, Job, PublicError } from "../../generated/api";
 import type { JobActions } from "../../hooks/useJobActions";
 import { CERTAIN, exitText } from "../../lib/failure";
 import { Button, linkClass } from "../ui";
@@ -67,6 +67,7 @@ function Verdict({ attempt, diagnosis, actions, onEvidence, inLog }: VerdictProp
           ))}
         </ul>
       )}
+      <Causes causes={attempt.causes} />
       <Button
         small
         look="ghost"
@@ -78,6 +79,41 @@ function Verdict({ attempt, diagnosis, actions, onEvidence, inLog }: VerdictProp
         Diagnose again
       </Button>
     </>
+  );
+}
+
+/** The root of what went wrong, with the place that raised it; what followed from it is folded away. */
+function Causes({ causes }: { causes: Cause[] }) {
+  const [root, ...later] = causes;
+  if (!root) return null;
+  return (
+    <div className="mt-2 text-[13px]">
+      <p className="break-words">
+        Root cause{root.rank !== null && ` in process ${root.rank}`}:{" "}
+        <code className="font-mono">{root.text}</code>
+      </p>
+      {root.at && (
+        <p className="break-words text-soft">
+          raised at <code className="font-mono">{root.at}</code>
+          {root.code_line && <code className="mt-0.5 block pl-4 font-mono">{root.code_line}</code>}
+        </p>
+      )}
+      {later.length > 0 && (
+        <details className="mt-1">
+          <summary className="cursor-pointer text-soft">
+            {later.length === 1 ? "One later symptom" : `${later.length} later symptoms`}
+          </summary>
+          <ol className="mt-1 flex flex-col gap-1 pl-4">
+            {later.map((cause) => (
+              <li key={`${cause.rank} ${cause.text}`} className="break-words text-soft">
+                then{cause.rank !== null && `, in process ${cause.rank}`}:{" "}
+                <code className="font-mono">{cause.text}</code>
+              </li>
+            ))}
+          </ol>
+        </details>
+      )}
+    </div>
   );
 }
 

@@ -7,14 +7,17 @@ import type { ReactNode, Ref } from "react";
 import type { Artifact, Attempt, Fix, Job, PublicError } from "../../generated/api";
 import { errorCodes, isErrorCode } from "../../generated/errorCodes";
 import type { JobActions } from "../../hooks/useJobActions";
-import { CERTAIN, decisive, impact } from "../../lib/failure";
+import { CERTAIN, decisive, goesOnText, impact } from "../../lib/failure";
 import { remedies, safeUrl } from "../../lib/fixes";
 import { changes } from "../../lib/job";
 import { api } from "../../services/api";
 import { Code } from "../Code";
 import { Diff } from "../Diff";
+import { statusWord } from "../Status";
 import { Button, buttonClass, linkClass } from "../ui";
 import { Diagnosis } from "./Diagnosis";
+import { Helped } from "./Helped";
+import { Similar } from "./Similar";
 
 interface FailureProps {
   job: Job;
@@ -24,6 +27,7 @@ interface FailureProps {
   actions: JobActions;
   heading: Ref<HTMLHeadingElement>;
   onEvidence: (line: string) => void;
+  onError: (error: Error) => void;
   /** Whether an evidence line is in the log that is shown. */
   inLog: (line: string) => boolean;
 }
@@ -36,6 +40,7 @@ export function Failure({
   actions,
   heading,
   onEvidence,
+  onError,
   inLog,
 }: FailureProps) {
   const attempt = decisive(attempts);
@@ -76,31 +81,21 @@ export function Failure({
           <Remedies job={job} error={error} actions={actions} />
         </Part>
         <Part title="Impact">
-          {impact(job, attempts, artifacts).map((line) => (
-            <p key={line}>{line}</p>
-          ))}
-          {job.retried_as && (
-            <p>
-              Tried again as{" "}
-              <Link to="/jobs/$jobId" params={{ jobId: job.retried_as }} className={linkClass}>
-                {job.retried_as}
-              </Link>
-              .
-            </p>
-          )}
+          <Impact job={job} attempts={attempts} artifacts={artifacts} />
         </Part>
-        <Part title="More">
-          <p className="flex flex-wrap gap-x-4 gap-y-1">
+        <Part title="Similar failures">
+          <Similar job={job} />
+          <p className="mt-2 flex flex-wrap gap-x-4 gap-y-1 text-[13px] break-all text-soft">
             {safeUrl(error.doc_url) && (
               <a href={safeUrl(error.doc_url) ?? ""} target="_blank" rel="noreferrer" className={linkClass}>
                 About {error.code}
               </a>
             )}
-            <Similar job={job} code={error.code} />
+            <span>
+              Trace id <code className="font-mono select-all">{error.trace_id}</code>
+            </span>
           </p>
-          <p className="mt-1 text-[13px] break-all text-soft">
-            Trace id <code className="font-mono select-all">{error.trace_id}</code>
-          </p>
+          <Helped job={job} onError={onError} />
         </Part>
       </div>
     </section>
@@ -126,21 +121,6 @@ function Part({ title, children }: { title: string; children: ReactNode }) {
       <h3 className="mb-1 text-xs font-semibold tracking-wide text-soft uppercase">{title}</h3>
       {children}
     </div>
-  );
-}
-
-/** How many jobs have failed alike, and how many of those were tried again. */
-function Similar({ job, code }: { job: Job; code: string }) {
-  const alike = useQuery({ queryKey: ["alike", code], queryFn: () => api.jobs({ code }), staleTime: 10_000 });
-  const others = alike.data?.items.filter((item) => item.job_id !== job.job_id) ?? [];
-  if (!alike.data || !others.length) return null;
-  const count = alike.data.total - 1;
-  const again = others.filter((item) => item.retried_as).length;
-  return (
-    <Link to="/" search={{ code }} className={linkClass}>
-      {count === 1 ? "One other job" : `${count} other jobs`} failed alike
-      {again > 0 && `, ${again} of them tried again`}
-    </Link>
   );
 }
 
@@ -172,9 +152,9 @@ function Remedies({ job, error, actions }: Pick<FailureProps, "job" | "error" | 
         ))}
       </ul>
       <div className="mt-3 flex flex-wrap gap-2">
-        {error.retryable && (
+        {(error.retryable || job.goes_on) && (
           <Button small busy={busy} onClick={() => actions.retry.mutate(null)}>
-            Try again unchanged
+            {job.goes_on ? "Resume unchanged" : "Try again unchanged"}
           </Button>
         )}
         <Button small look={error.fixes.length ? "ghost" : "secondary"} onClick={() => actions.edit()}>
@@ -190,8 +170,50 @@ function Remedies({ job, error, actions }: Pick<FailureProps, "job" | "error" | 
           </Link>
         )}
       </div>
+      {(error.retryable || job.goes_on) && <GoesOn job={job} changed={[]} />}
     </>
   );
+}
+
+/** What it has cost: epochs, compute time that is charged or not, and who waits meanwhile. */
+function Impact({ job, attempts, artifacts }: Pick<FailureProps, "job" | "attempts" | "artifacts">) {
+  const summary = useQuery({
+    queryKey: ["waiting-jobs"],
+    queryFn: () => api.jobSummary({}),
+    staleTime: 10_000,
+    retry: false,
+  });
+  const queued = summary.data?.by_status.queued ?? 0;
+  return (
+    <>
+      {impact(job, attempts, artifacts).map((line) => (
+        <p key={line}>{line}</p>
+      ))}
+      {summary.data && (
+        <p>
+          {queued === 0
+            ? "No job waits for a machine."
+            : queued === 1
+              ? "One job waits for a machine."
+              : `${queued} jobs wait for a machine.`}
+        </p>
+      )}
+      {job.retried_as && (
+        <p>
+          Tried again as{" "}
+          <Link to="/jobs/$jobId" params={{ jobId: job.retried_as }} className={linkClass}>
+            {job.retried_as}
+          </Link>
+          {job.retried_status && `, ${statusWord(job.retried_status).toLowerCase()}`}.
+        </p>
+      )}
+    </>
+  );
+}
+
+function GoesOn({ job, changed }: { job: Job; changed: string[] }) {
+  const text = goesOnText(job, changed);
+  return text && <p className="text-[13px] text-soft">{text}</p>;
 }
 
 interface FixRowProps {
@@ -204,11 +226,13 @@ interface FixRowProps {
 
 function FixRow({ fix, job, first, busy, onApply }: FixRowProps) {
   const safe = fix.applicability === "safe";
+  const changed = changes(job.config, fix.patch);
   return (
     <li className="flex flex-wrap items-center justify-between gap-2 rounded-md border border-line px-3 py-2">
       <div className="min-w-0">
         <p className="font-medium">{fix.label}</p>
-        <Diff changes={changes(job.config, fix.patch)} />
+        <Diff changes={changed} />
+        <GoesOn job={job} changed={changed.map((change) => change.path)} />
       </div>
       <Button small look={safe && first ? "primary" : "secondary"} busy={busy} onClick={() => onApply(fix)}>
         {safe ? (busy ? "Starting" : "Apply and train") : "Review first"}

@@ -62,9 +62,9 @@ export function Files({ job, artifacts }: { job: Job; artifacts: Artifact[] }) {
 }
 
 /** Confusion matrix, sample predictions and other pictures; the newest version, named by its content. */
-export function Pictures({ artifacts }: { artifacts: Artifact[] }) {
+export function Pictures({ artifacts, failed }: { artifacts: Artifact[]; failed: boolean }) {
   const [all, setAll] = useState(false);
-  const pictures = artifacts.filter(picture);
+  const pictures = artifacts.filter(picture).sort((a, b) => rank(a, failed) - rank(b, failed));
   return (
     <>
       <ul className="grid gap-4 sm:grid-cols-2">
@@ -93,9 +93,28 @@ export function Pictures({ artifacts }: { artifacts: Artifact[] }) {
   );
 }
 
+const ORDER = [/confusion_matrix/, /predictions|_pred/, /PR_curve/, /results/, /train_batch/, /labels/];
+
+/** What tells most comes first: after a failure the batch that it came with. */
+function rank(item: Artifact, failed: boolean): number {
+  if (item.name.includes("failed_batch")) return failed ? -1 : ORDER.length + 1;
+  const found = ORDER.findIndex((pattern) => pattern.test(item.name));
+  return found < 0 ? ORDER.length : found;
+}
+
+const NAMED: [RegExp, string][] = [
+  [/^failed_batch/, "The batch that failed"],
+  [/^predictions/, "Sample predictions, mistakes first"],
+  [/^val_batch\d+_pred/, "Sample predictions"],
+  [/^(Box)?PR_curve/, "Precision and recall"],
+  [/^train_batch/, "A training batch as the model sees it"],
+];
+
 export const hasPictures = (artifacts: Artifact[]) => artifacts.some(picture);
 
 function pictureText(item: Artifact): string {
+  const known = NAMED.find(([pattern]) => pattern.test(base(item.name)));
+  if (known) return known[1];
   const name = base(item.name)
     .replace(/\.\w+$/, "")
     .replaceAll(/[_-]+/g, " ");

@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import { ClipboardCopy } from "lucide-react";
+import { ClipboardCopy, LifeBuoy } from "lucide-react";
 import { useState } from "react";
 import type { Job } from "../../generated/api";
 import type { JobActions } from "../../hooks/useJobActions";
@@ -8,8 +8,9 @@ import { seconds } from "../../lib/failure";
 import { duration, figure, shortName } from "../../lib/format";
 import { isFinal, primary, title } from "../../lib/job";
 import { Dialog } from "../Dialog";
-import { StatusBadge } from "../Status";
+import { StatusBadge, statusWord } from "../Status";
 import { Ago, Button, linkClass, PageHead } from "../ui";
+import { Support } from "./Support";
 
 interface HeaderProps {
   job: Job;
@@ -19,6 +20,7 @@ interface HeaderProps {
 
 export function Header({ job, actions, onCopy }: HeaderProps) {
   const [asking, setAsking] = useState(false);
+  const [support, setSupport] = useState(false);
   const now = useNow(1000);
   const best = primary(job);
   const took = seconds(job.started_at, job.finished_at ?? new Date(now).toISOString());
@@ -42,6 +44,11 @@ export function Header({ job, actions, onCopy }: HeaderProps) {
         <Button small onClick={onCopy}>
           <ClipboardCopy aria-hidden className="size-4" /> Copy for support
         </Button>
+        {job.status === "failed" && (
+          <Button small onClick={() => setSupport(true)}>
+            <LifeBuoy aria-hidden className="size-4" /> Support bundle
+          </Button>
+        )}
         {isFinal(job) ? (
           <Button small onClick={() => actions.edit()}>
             Train again
@@ -79,6 +86,7 @@ export function Header({ job, actions, onCopy }: HeaderProps) {
         )}
         <Lineage job={job} />
       </p>
+      {support && <Support job={job} onCopy={onCopy} onClose={() => setSupport(false)} />}
       {asking && (
         <Dialog title={`Cancel ${job.job_id}?`} onClose={() => setAsking(false)}>
           <p>The training is stopped. What it has reached so far, and its last checkpoint, are kept.</p>
@@ -109,6 +117,7 @@ function Lineage({ job }: { job: Job }) {
           <Link to="/jobs/$jobId" params={{ jobId: job.retry_of }} className={linkClass}>
             {job.retry_of}
           </Link>
+          {job.begins_at ? `, from epoch ${job.begins_at} on` : ", from the beginning"}
         </span>
       )}
       {job.retried_as && (
@@ -117,6 +126,7 @@ function Lineage({ job }: { job: Job }) {
           <Link to="/jobs/$jobId" params={{ jobId: job.retried_as }} className={linkClass}>
             {job.retried_as}
           </Link>
+          {job.retried_status && `, ${statusWord(job.retried_status).toLowerCase()}`}
         </span>
       )}
     </>

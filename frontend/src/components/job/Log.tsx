@@ -13,16 +13,25 @@ import {
   useSyncExternalStore,
 } from "react";
 import type { Job } from "../../generated/api";
+import { useLogScan } from "../../hooks/useLogScan";
 import { isFinal } from "../../lib/job";
-import { find, type LogLine, type LogStore, level, locate } from "../../lib/logStore";
-import { Button, Empty, inputClass } from "../ui";
+import { atLeast, type LevelFilter, type LogLine, type LogStore, level, locate } from "../../lib/logStore";
+import { Button, inputClass } from "../ui";
+import { address, download, hashLine, NoLines } from "./LogEnds";
 import { Line, useFollow } from "./LogLines";
 
 const ROW = 20;
+const LEVELS: Record<LevelFilter, string> = {
+  all: "All lines",
+  warnings: "Warnings and errors",
+  errors: "Errors only",
+};
 
 export interface LogHandle {
   /** Shows the line that an evidence line was taken from. */
   show: (evidence: string) => void;
+  /** Shows the first line that speaks of an error; false where there is none. */
+  firstError: () => boolean;
   focus: () => void;
 }
 
@@ -31,32 +40,33 @@ interface LogProps {
   store: LogStore;
   attempt: number;
   loading: boolean;
+  /** Lines that the diagnosis was made from; they are marked. */
+  evidence: ReadonlySet<number>;
   handle: Ref<LogHandle>;
   chooser: ReactNode;
 }
 
-const hashLine = () => {
-  const found = /^#L(\d+)$/.exec(location.hash);
-  return found ? Number(found[1]) - 1 : null;
-};
-
-export function Log({ job, store, attempt, loading, handle, chooser }: LogProps) {
+export function Log({ job, store, attempt, loading, evidence, handle, chooser }: LogProps) {
   const version = useSyncExternalStore(store.subscribe, () => store.version);
   const lines = store.lines(attempt);
   const box = useRef<HTMLDivElement>(null);
   const [words, setWords] = useState("");
   const [hit, setHit] = useState(0);
-  const [problemsOnly, setProblemsOnly] = useState(false);
+  const [filter, setFilter] = useState<LevelFilter>("all");
   const [wrap, setWrap] = useState(false);
   const [chosen, setChosen] = useState<number | null>(hashLine);
   const [following, setFollowing] = useState(() => hashLine() === null);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: lines are appended to in place, `version` tells
-  const shown = useMemo(() => visible(lines, problemsOnly), [lines, problemsOnly, version]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the same
-  const hits = useMemo(() => find(lines, words), [lines, words, version]);
+  const wanted = useMemo(() => atLeast(filter), [filter]);
+  const shown = useLogScan(lines, version, wanted).found;
+  const searching = useLogScan(
+    lines,
+    version,
+    useMemo(() => contains(words), [words]),
+  );
+  const hits = searching.found ?? [];
   const rows = useVirtualizer({
-    count: shown.length,
+    count: shown?.length ?? lines.length,
     getScrollElement: () => box.current,
     estimateSize: () => ROW,
     overscan: 20,
@@ -65,12 +75,12 @@ export function Log({ job, store, attempt, loading, handle, chooser }: LogProps)
 
   const show = (line: number) => {
     setFollowing(false);
-    setProblemsOnly(false);
+    setFilter("all");
     requestAnimationFrame(() => rows.scrollToIndex(line, { align: "center" }));
   };
   const choose = (line: number) => {
     setChosen(line);
-    history.replaceState(history.state, "", `#L${line + 1}`);
+    history.replaceState(history.state, "", address(attempt, line));
   };
   const step = (by: number) => {
     const next = (hit + by + hits.length) % hits.length;
@@ -85,6 +95,14 @@ export function Log({ job, store, attempt, loading, handle, chooser }: LogProps)
       choose(line);
       show(line);
       box.current?.focus();
+    },
+    firstError: () => {
+      const line = evidence.size ? Math.min(...evidence) : firstOf(lines);
+      if (!Number.isFinite(line)) return false;
+      choose(line);
+      show(line);
+      box.current?.focus();
+      return true;
     },
     focus: () => box.current?.focus(),
   }));
@@ -116,7 +134,11 @@ export function Log({ job, store, attempt, loading, handle, chooser }: LogProps)
         {words && (
           <span className="flex items-center text-[13px] text-soft tabular-nums">
             <span role="status">
-              {hits.length ? `${Math.min(hit + 1, hits.length)} of ${hits.length}` : "not found"}
+              {hits.length
+                ? `${Math.min(hit + 1, hits.length)} of ${hits.length}`
+                : searching.complete
+                  ? "not found"
+                  : "searching"}
             </span>
             <Button
               small
@@ -132,9 +154,18 @@ export function Log({ job, store, attempt, loading, handle, chooser }: LogProps)
             </Button>
           </span>
         )}
-        <Button small look="ghost" aria-pressed={problemsOnly} onClick={() => setProblemsOnly(!problemsOnly)}>
-          {problemsOnly ? "All lines" : "Problems only"}
-        </Button>
+        <select
+          aria-label="Level"
+          className="min-h-7 rounded-md border border-line bg-panel px-1.5 text-[13px]"
+          value={filter}
+          onChange={(event) => setFilter(event.target.value as LevelFilter)}
+        >
+          {Object.entries(LEVELS).map(([key, name]) => (
+            <option key={key} value={key}>
+              {name}
+            </option>
+          ))}
+        </select>
         <Button small look="ghost" aria-pressed={wrap} onClick={() => setWrap(!wrap)}>
           {wrap ? "Do not wrap" : "Wrap"}
         </Button>
@@ -153,15 +184,15 @@ export function Log({ job, store, attempt, loading, handle, chooser }: LogProps)
           // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
           tabIndex={0}
           aria-label="Lines of the log"
-          className={`${lines.length ? "h-96" : "h-40"} overflow-auto py-1 font-mono text-[13px] leading-5`}
+          className={`${lines.length ? "h-[26rem]" : "h-40"} overflow-auto py-1 font-mono text-[13px] leading-5`}
           data-lines={lines.length}
         >
-          {!shown.length && (
-            <NoLines job={job} loading={loading} lines={lines.length} filtered={problemsOnly} />
+          {!(shown ?? lines).length && (
+            <NoLines job={job} loading={loading} lines={lines.length} filtered={filter !== "all"} />
           )}
           <div className="relative min-w-full" style={{ height: rows.getTotalSize() }}>
             {rows.getVirtualItems().map((row) => {
-              const number = shown[row.index] ?? 0;
+              const number = shown ? (shown[row.index] ?? 0) : row.index;
               const line = lines[number];
               return (
                 line && (
@@ -177,8 +208,9 @@ export function Log({ job, store, attempt, loading, handle, chooser }: LogProps)
                       number={number + 1}
                       words={words}
                       chosen={chosen === number}
+                      evidence={evidence.has(number)}
                       wrap={wrap}
-                      href={`#L${number + 1}`}
+                      href={address(attempt, number)}
                       onChoose={() => choose(number)}
                     />
                   </div>
@@ -197,39 +229,12 @@ export function Log({ job, store, attempt, loading, handle, chooser }: LogProps)
   );
 }
 
-/** Numbers of the lines to show: all, or those that speak of errors and warnings. */
-function visible(lines: readonly LogLine[], problemsOnly: boolean): number[] {
-  const all = Array.from(lines, (_, index) => index);
-  return problemsOnly ? all.filter((index) => level(lines[index]?.text ?? "") !== null) : all;
+function contains(words: string): ((line: LogLine) => boolean) | null {
+  const wanted = words.toLowerCase();
+  return wanted ? (item) => item.kind === "line" && item.text.toLowerCase().includes(wanted) : null;
 }
 
-interface NoLinesProps {
-  job: Job;
-  loading: boolean;
-  lines: number;
-  filtered: boolean;
-}
-
-function NoLines({ job, loading, lines, filtered }: NoLinesProps) {
-  if (loading) return <Empty title="Fetching the log" />;
-  if (filtered && lines)
-    return <Empty title="No line speaks of an error or warning">{`There are ${lines} others.`}</Empty>;
-  if (job.attempt === 0) {
-    return isFinal(job) ? (
-      <Empty title="No log">The job ended before a training was started.</Empty>
-    ) : (
-      <Empty title="Not started yet">The log begins with the first attempt.</Empty>
-    );
-  }
-  if (isFinal(job)) return <Empty title="The training printed nothing" />;
-  return <Empty title="Nothing printed yet">Lines appear here as the training prints them.</Empty>;
-}
-
-function download(text: string, jobId: string, attempt: number) {
-  const url = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = `${jobId}-attempt-${attempt}.log`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 1000);
+function firstOf(lines: readonly LogLine[]): number {
+  const found = lines.findIndex((item) => level(item.text) === "error");
+  return found < 0 ? Number.POSITIVE_INFINITY : found;
 }

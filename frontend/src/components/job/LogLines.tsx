@@ -44,12 +44,13 @@ interface LineProps {
   number: number;
   words: string;
   chosen: boolean;
+  evidence: boolean;
   wrap: boolean;
   href: string;
   onChoose: () => void;
 }
 
-export function Line({ line, number, words, chosen, wrap, href, onChoose }: LineProps) {
+export function Line({ line, number, words, chosen, evidence, wrap, href, onChoose }: LineProps) {
   if (line.kind === "gap") {
     return (
       <p data-gap className="bg-warn-ground px-3 text-warn italic">
@@ -59,7 +60,11 @@ export function Line({ line, number, words, chosen, wrap, href, onChoose }: Line
   }
   const tone = level(line.text);
   return (
-    <div className={`flex ${chosen ? "bg-info-ground" : ""}`} data-line={number}>
+    <div
+      className={`flex border-l-4 ${evidence ? "border-bad bg-bad-ground" : "border-transparent"} ${chosen ? "bg-info-ground" : ""}`}
+      data-line={number}
+      data-evidence={evidence || undefined}
+    >
       <a
         href={href}
         aria-label={`Line ${number}`}
@@ -74,6 +79,7 @@ export function Line({ line, number, words, chosen, wrap, href, onChoose }: Line
       <span
         className={`${wrap ? "min-w-0 break-words whitespace-pre-wrap" : "whitespace-pre"} pr-4 ${tone ? tones[tone] : ""}`}
       >
+        {evidence && <span className="sr-only">evidence: </span>}
         {tone && <span className="sr-only">{tone}: </span>}
         <Content line={line} words={words} />
       </span>

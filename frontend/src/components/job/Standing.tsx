@@ -5,13 +5,14 @@ import { useRef } from "react";
 import type { Attempt, Job } from "../../generated/api";
 import type { JobActions } from "../../hooks/useJobActions";
 import { useNow } from "../../hooks/useNow";
-import { bytes, duration, figure, shortName } from "../../lib/format";
-import { changes, phase, share } from "../../lib/job";
+import { bytes, figure, shortName } from "../../lib/format";
+import { changes, etaText, phase, share } from "../../lib/job";
 import type { Connection } from "../../services/live";
 import { Code } from "../Code";
 import { Diff } from "../Diff";
 import { Silence } from "../Status";
 import { Button, Progress } from "../ui";
+import { Stages } from "./Stages";
 
 const ANNOUNCE_MS = 10_000;
 
@@ -27,17 +28,22 @@ function Announced({ text }: { text: string }) {
   );
 }
 
+const of = (part: number | null | undefined, whole: number | null | undefined) =>
+  whole ? `${bytes(part)} of ${bytes(whole)}` : bytes(part);
+
 export function Standing({ job, stale }: { job: Job; stale: boolean }) {
   const at = job.progress;
   const done = share(job);
   const epochs = at?.epoch && job.status !== "queued" ? `Epoch ${at.epoch} of ${at.epochs}` : null;
   const step = at?.step && at.steps ? `step ${at.step} of ${at.steps}` : null;
-  const eta = at?.eta_s != null ? `${duration(at.eta_s)} left` : "no estimate yet";
+  const eta = etaText(job);
   const memory = at?.memory?.gpu_bytes ?? at?.memory?.rss_bytes;
+  const room = at?.memory?.gpu_bytes ? at.memory.gpu_total_bytes : at?.memory?.rss_limit_bytes;
   const facts: [string, string][] = [
     ["Images/s", at?.images_per_s ? figure(at.images_per_s) : "–"],
     ["Learning rate", figure(at?.lr)],
-    [at?.memory?.gpu_bytes ? "GPU memory" : "Memory", bytes(memory)],
+    ["Disk", at?.disk?.free_bytes == null ? "–" : `${bytes(at.disk.free_bytes)} free`],
+    [at?.memory?.gpu_bytes ? "GPU memory" : "Memory", of(memory, room)],
     ...Object.entries({ ...at?.metrics, ...at?.losses }).map(([name, value]): [string, string] => [
       shortName(name),
       figure(value),
@@ -48,6 +54,7 @@ export function Standing({ job, stale }: { job: Job; stale: boolean }) {
       aria-label="Progress"
       className={`mb-4 rounded-lg border border-line bg-panel px-4 py-3 ${stale ? "opacity-75" : ""}`}
     >
+      <Stages job={job} />
       <div className="flex flex-wrap items-baseline justify-between gap-x-4 gap-y-1">
         <p className="font-medium">
           {phase(job)}
@@ -60,7 +67,7 @@ export function Standing({ job, stale }: { job: Job; stale: boolean }) {
           )}
         </p>
         <p className="text-soft tabular-nums">
-          <Silence status={job.status} heardAt={job.heard_at} /> {job.status === "running" && eta}
+          <Silence status={job.status} heardAt={job.heard_at} /> {eta}
         </p>
       </div>
       <div className="mt-2">
@@ -76,10 +83,23 @@ export function Standing({ job, stale }: { job: Job; stale: boolean }) {
           ))}
         </dl>
       )}
-      <Announced
-        text={[phase(job), epochs, job.status === "running" ? eta : null].filter(Boolean).join(", ")}
-      />
+      <Announced text={[phase(job), epochs, eta].filter(Boolean).join(", ")} />
     </section>
+  );
+}
+
+export function RetryButtons({ actions }: { actions: JobActions }) {
+  return (
+    <div className="flex flex-wrap gap-2">
+      <Button small busy={actions.runNow.isPending} onClick={() => actions.runNow.mutate()}>
+        Run now
+      </Button>
+      {actions.canStopRetrying && (
+        <Button small busy={actions.stopRetrying.isPending} onClick={() => actions.stopRetrying.mutate()}>
+          Stop retrying
+        </Button>
+      )}
+    </div>
   );
 }
 
@@ -109,16 +129,7 @@ export function Waiting({ job, last, actions }: { job: Job; last: Attempt | null
             {changed.length > 0 && <Diff changes={changed} />}
           </div>
         </div>
-        <div className="flex flex-wrap gap-2">
-          <Button small busy={actions.runNow.isPending} onClick={() => actions.runNow.mutate()}>
-            Retry now
-          </Button>
-          {actions.canStopRetrying && (
-            <Button small busy={actions.stopRetrying.isPending} onClick={() => actions.stopRetrying.mutate()}>
-              Stop retrying
-            </Button>
-          )}
-        </div>
+        <RetryButtons actions={actions} />
       </div>
     </section>
   );

@@ -138,7 +138,8 @@ class KubernetesAgent:
                 await self._tell(job, of.get(key), ending.evidence(job, of.get(key)))
             elif key in of and (why := ending.stuck(of[key], datetime.now(UTC))) is not None:
                 await self._tell(job, of[key], why)
-        held = {manifest.key_of(job) for job in jobs if not ending.finished(job)} | set(of)
+        # One whose end could not be told yet is still here, or it would count as lost.
+        held = {manifest.key_of(job) for job in jobs} | set(of)
         if held != self._held:
             self._held = held
             self._news.set()

@@ -114,6 +114,7 @@ async def test_a_new_agent_finds_the_jobs_of_the_one_before_and_tells_their_ends
     scene.fake.fault = lambda _: error_answer(503, "SERVICE_UNAVAILABLE")
     await other.look()
     assert scene.cluster.objects["jobs"], "a backend that is away hears of it later"
+    assert [one["job_id"] for one in other.held()] == ["J-1"], "and until then it is not lost"
     scene.fake.fault = lambda _: _stored()
     await other.look()
     assert scene.cluster.objects["jobs"] == {}

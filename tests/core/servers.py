@@ -135,8 +135,12 @@ class ObjectStore(Server):
         flags = [f"-{name}={port}" for name, port in zip(names, ports, strict=True)]
         flags += ["-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-master.telemetry=false"]
         flags += [f"-s3.config={self.folder / 's3.json'}", f"-bucket={self.bucket}", f"-dir={self.folder}"]
-        self.run(VENV / "weed", "mini", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *flags, cwd=self.folder)
-        self.ports = ports
+        self.ports, self.flags = ports, flags
+        self.start()
+
+    def start(self) -> None:
+        """Starts it, also after a crash."""
+        self.run(VENV / "weed", "mini", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *self.flags, cwd=self.folder)
 
     def environment(self, url: str | None = None) -> dict[str, str]:
         """What S3 tools take from the environment; `url` is another way to it, such as a proxy."""

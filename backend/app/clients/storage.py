@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import obstore
 from obstore import exceptions
-from obstore.store import LocalStore, MemoryStore, from_url
+from obstore.store import LocalStore, MemoryStore, S3Store, from_url
 
 from app.core.errors import PlatformError, StorageError
 from app.core.logging import get_logger
@@ -145,11 +145,12 @@ class Storage:
 
     async def get_blob(self, sha256: str) -> AsyncIterator[bytes]:
         """The content kept under a SHA-256, in pieces."""
-        return await self.get_stream(blob_key(sha256))
+        return await self.get_stream(blob_key(sha256), sha256)
 
     @retry_s3()
-    async def get_stream(self, key: str) -> AsyncIterator[bytes]:
-        """An object's content in pieces; a missing object is told before the first."""
+    async def get_stream(self, key: str, sha256: str | None = None) -> AsyncIterator[bytes]:
+        """An object's content in pieces; a missing object is told before the first, a content that does not have the
+        SHA-256 before the last, so that no reader takes it for whole."""
         with storage_errors("get", key):
             found = await obstore.get_async(self._store, key)
 
@@ -158,7 +159,15 @@ class Storage:
                 async for piece in found.stream(min_chunk_size=CHUNK):
                     yield bytes(piece)
 
-        return pieces()
+        return pieces() if sha256 is None else _verified(pieces(), key, sha256)
+
+    @retry_s3()
+    async def address(self, key: str, method: Literal["GET", "PUT"], seconds: int) -> str | None:
+        """A URL under which anybody may read or write this object for a time; None where the store has no addresses."""
+        if not isinstance(self._store, S3Store):
+            return None
+        with storage_errors("sign", key):
+            return await obstore.sign_async(self._store, method, key, timedelta(seconds=seconds))
 
     @retry_s3()
     async def read_bytes(self, key: str) -> bytes:
@@ -221,6 +230,20 @@ def _remote(url: str, tries: int) -> Any:
         },
         retry_config={"max_retries": tries, "retry_timeout": timedelta(seconds=TIMEOUT_SECONDS)},
     )
+
+
+async def _verified(content: AsyncIterator[bytes], key: str, sha256: str) -> AsyncIterator[bytes]:
+    digest, held = hashlib.sha256(), b""
+    async for piece in content:
+        digest.update(piece)
+        if held:
+            yield held
+        held = piece
+    if digest.hexdigest() != sha256:
+        damaged = ValueError("the content has another SHA-256 than when it was stored")
+        raise StorageError("get", "storage", key, damaged) from damaged
+    if held:
+        yield held
 
 
 def _link_all(folder: Path, files: Sequence[tuple[str, Path]]) -> None:

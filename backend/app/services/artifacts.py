@@ -87,7 +87,7 @@ class ArtifactService:
 
         artifact = await self.db.read(look)
         key = _key(job_id, artifact.attempt, artifact.name, artifact.sha256)
-        return artifact, await self.storage.get_stream(key)
+        return artifact, await self.storage.get_stream(key, artifact.sha256)
 
     async def add_weights(self, name: str, content: AsyncIterator[bytes]) -> dict[str, Any]:
         """Keeps weights that a user brings. They are never loaded here; the trainer loads them safely.

@@ -1,4 +1,5 @@
 import { Link } from "@tanstack/react-router";
+import { memo } from "react";
 import type { Job } from "../generated/api";
 import { duration, figure, shortName } from "../lib/format";
 import { phase, primary, share, title } from "../lib/job";
@@ -6,8 +7,13 @@ import { Code } from "./Code";
 import { Silence, StatusBadge, statusWord } from "./Status";
 import { Ago, linkClass, Progress } from "./ui";
 
+interface Props {
+  job: Job;
+  onCode: (code: string) => void;
+}
+
 /** One job of the list: its state, what it is, and in a line how it stands or why it failed. */
-export function JobRow({ job, onCode }: { job: Job; onCode: (code: string) => void }) {
+export const JobRow = memo(function JobRow({ job, onCode }: Props) {
   return (
     <div className="relative grid min-h-14 grid-cols-[1fr_auto] gap-x-4 gap-y-1 px-4 py-2 focus-within:bg-hover hover:bg-hover md:grid-cols-[8.5rem_minmax(0,1fr)_minmax(0,1.5fr)_6.5rem] md:items-center">
       <div className="order-2 justify-self-end md:order-none md:justify-self-start">
@@ -35,7 +41,7 @@ export function JobRow({ job, onCode }: { job: Job; onCode: (code: string) => vo
       </div>
     </div>
   );
-}
+});
 
 function Standing({ job, onCode }: { job: Job; onCode: (code: string) => void }) {
   const done = share(job);

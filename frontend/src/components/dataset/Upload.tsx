@@ -103,6 +103,7 @@ export function Upload() {
         <input
           id={id}
           type="file"
+          aria-label="Choose a zip"
           accept=".zip,application/zip"
           className="sr-only"
           disabled={sending.isPending}

@@ -2,6 +2,7 @@
 
 import { CheckCircle2, CircleX, LoaderCircle } from "lucide-react";
 import type { PublicError } from "../../generated/api";
+import type { ErrorCode } from "../../generated/errorCodes";
 import type { TrainingForm } from "../../hooks/useTrainingForm";
 import { remedies } from "../../lib/fixes";
 import { placeOf } from "../../lib/form";
@@ -10,6 +11,8 @@ import { Code } from "../Code";
 import { ErrorAlert } from "../ErrorAlert";
 import { Button, Card, Facts } from "../ui";
 import { Memory } from "./Memory";
+
+const INVALID_FIELDS: ErrorCode = "VALIDATION_FAILED";
 
 interface CheckCardProps {
   form: TrainingForm;
@@ -93,7 +96,8 @@ function Problem({ error, form, onField }: ProblemProps) {
   return (
     <div data-problem={error.code} className="rounded-md border border-l-4 border-bad px-3 py-2">
       <p className="font-medium break-words">
-        <Code text={error.message} />
+        {/* Its message would only repeat the fields below. */}
+        <Code text={error.code === INVALID_FIELDS ? error.title : error.message} />
       </p>
       {error.errors.length > 0 ? (
         <ul className="mt-1 text-[13px]">

@@ -25,6 +25,8 @@ export function JobRows({ list, onCode, onView }: Props) {
     estimateSize: () => ROW_PX,
     overscan: BESIDE,
     scrollMargin: top,
+    // Drawing at once in each scroll event would hold up the scrolling itself.
+    useFlushSync: false,
   });
   const shown = rows.getVirtualItems();
   const first = Math.floor((shown[0]?.index ?? 0) / PAGE);

@@ -1,7 +1,7 @@
 import type { JobSummary } from "../../generated/api";
 import { errorCodes, isErrorCode } from "../../generated/errorCodes";
 import type { JobSearch } from "../../router";
-import { Card, Empty, linkClass, Progress } from "../ui";
+import { Card, Empty, linkClass } from "../ui";
 import { RetryMany } from "./RetryMany";
 
 export const titleOf = (code: string) => (isErrorCode(code) ? errorCodes[code].title : code);
@@ -37,7 +37,9 @@ export function Reasons({ summary, search, onCode }: Props) {
                 <p className="font-mono text-xs break-all text-soft">{code}</p>
               </div>
               <div className="max-md:hidden">
-                <Progress value={count / most} label={`${count} jobs failed with ${code}`} />
+                <div aria-hidden className="h-1.5 max-w-60 overflow-hidden rounded-full bg-hover">
+                  <div className="h-full rounded-full bg-bad" style={{ width: `${(count / most) * 100}%` }} />
+                </div>
               </div>
               <p className="text-[13px] max-md:order-last max-md:col-span-2">
                 {count.toLocaleString("en")} failed,{" "}

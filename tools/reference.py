@@ -181,16 +181,13 @@ def _settings() -> str:
 def _agent_options() -> str:
     from trainers.agent.options import parser
 
-    rows = [
-        (_code(action.option_strings[-1]), "needed" if action.required else "", action.help or "")
-        for action in parser()._actions  # noqa: SLF001 - argparse has no public way to list what it knows
-        if action.dest != "help"
-    ]
+    known = [one for one in parser()._actions if one.dest != "help"]  # noqa: SLF001 - argparse has no public way to list them
+    rows = [(_code(one.option_strings[-1]), "needed" if one.required else "", one.help or "") for one in known]
     return _table(("option", "", "meaning"), rows)
 
 
 def _agent_variables() -> str:
-    from trainers.agent.settings import AgentSettings
+    from trainers.agent.settings import VARIABLES, AgentSettings
 
     usual = AgentSettings()
     rows = [
@@ -200,17 +197,7 @@ def _agent_variables() -> str:
         ("`VTP_HANG_FIRST_SECONDS`", f"{usual.hang.first:g}", "the same in the first epoch"),
         ("`VTP_HANG_LEAST_SECONDS`", f"{usual.hang.least:g}", "the same afterwards, whatever was learned from the run"),
     ]
-    rest = [
-        ("`VTP_AGENT_SECRET`", "the secret shared with the backend, where no `--secret-file` is named"),
-        (
-            "`VTP_KUBERNETES_URL`",
-            "with `--kubernetes`, outside of a pod: address of the API server, such as `kubectl proxy`'s",
-        ),
-        ("`VTP_KUBERNETES_NAMESPACE`", "with `--kubernetes`: namespace of the Jobs; default: the pod's own, else `default`"),
-        ("`VTP_DATA_CACHE`", "in an attempt's pod: folder in which data sets are kept for other attempts"),
-        ("`VTP_POD_HOME`", "in an attempt's pod: folder to work in; default `/var/lib/vtp`"),
-        ("`VTP_TRAINERS_DIR`", "in an attempt's pod: folder with the frameworks, where they are not those of the image"),
-    ]
+    rest = [(_code(name), meaning) for name, meaning in VARIABLES.items()]
     return _table(("variable", "default", "seconds"), rows) + "\n" + _table(("variable", "meaning"), rest)
 
 

@@ -7,6 +7,16 @@ from pathlib import Path
 
 from trainers.agent.watch import HangLimits
 
+VARIABLES = {
+    "VTP_AGENT_SECRET": "the secret shared with the backend, where no `--secret-file` is named",
+    "VTP_KUBERNETES_URL": "with `--kubernetes`, outside of a pod: address of the API server, such as `kubectl proxy`'s",
+    "VTP_KUBERNETES_NAMESPACE": "with `--kubernetes`: namespace of the Jobs; default: the pod's own, else `default`",
+    "VTP_DATA_CACHE": "in an attempt's pod: folder in which data sets are kept for other attempts",
+    "VTP_POD_HOME": "in an attempt's pod: folder to work in; default `/var/lib/vtp`",
+    "VTP_TRAINERS_DIR": "in an attempt's pod: folder with the frameworks, where they are not those of the image",
+}
+"""What else is read from an agent's environment, and what it means."""
+
 
 @dataclass(frozen=True, slots=True)
 class AgentSettings:

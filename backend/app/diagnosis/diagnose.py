@@ -27,7 +27,7 @@ from app.diagnosis.ending import (
 from app.diagnosis.events import GENERAL, SPECIFIC
 from app.diagnosis.evidence import Diagnosis, Evidence
 from app.diagnosis.fingerprint import FINGERPRINT_VERSION, fingerprint
-from app.diagnosis.last_words import last_words
+from app.diagnosis.last_words import last_words, sentence
 from app.diagnosis.logs import PURE, Reading, read_log
 from app.diagnosis.scan import window
 from app.diagnosis.text import TAIL_CHARACTERS, shortened, tone_of
@@ -159,6 +159,8 @@ def _explanations(evidence: Evidence, reading: Reading) -> Iterator[Finding | No
     yield said
     follows = chain(evidence)
     yield replace(finding(follows), confidence=0.8) if follows is not None else None
+    if _ended_itself(evidence) and not evidence.ranks:
+        yield sentence(reading)
 
 
 def _said_last(evidence: Evidence, reading: Reading) -> Finding | None:

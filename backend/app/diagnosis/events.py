@@ -70,8 +70,13 @@ def exception_events(text: str, frames: str, index: int, raised: Raised | None =
 
 
 def best(events: Iterable[Event]) -> Event | None:
-    """The most telling one, of equals the earlier."""
-    return min(events, key=lambda event: (-event.tier, event.index, -event.priority), default=None)
+    """The most telling one, of equals the earlier; a broken device is before all that its programs saw of it."""
+
+    def order(event: Event) -> tuple[int, int, int]:
+        broken = event.code == "GPU_HARDWARE_FAULT" and event.tier >= PHYSICAL
+        return -event.tier, -1 if broken else event.index, -event.priority
+
+    return min(events, key=order, default=None)
 
 
 def chain_event(exceptions: Sequence[tuple[str, str]]) -> Event | None:

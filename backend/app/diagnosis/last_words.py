@@ -1,15 +1,19 @@
-"""What the lines after a training's last progress say of its end, where no known form tells: asked of kills and silence."""
+"""What the lines after a training's last progress say of its end, where no known form tells."""
 
 import re
+from collections.abc import Iterator
 
 from app.diagnosis.ending import Finding
+from app.diagnosis.events import GENERAL, exception_events
 from app.diagnosis.logs import Reading
 from app.diagnosis.text import shortened, tone_of
 
 LOOKED_AT = 12
 """Lines from the end."""
 LONGEST = 400
-SURE = 0.75
+SURE, FAIRLY_SURE = 0.75, 0.7
+SENTENCES = 4
+"""Lines from the end that a process which ends itself is taken to give its reason in."""
 _MEMORY = (
     r"memory\b.{0,60}(?:exceed|kill|stopp|terminat|exhaust)|(?:exceed|exhaust|(?:ran|run) out of|not (?:have )?enough"
     r"|insufficient|killed for)\w*.{0,40}\bmemory|out of memory|OutOfMemory\b|\boom[ _-]?kill"
@@ -35,20 +39,48 @@ _TOPICS = {
 }
 _NOT_OF_THE_JOB = re.compile(
     r"\b(?:no|false|disabled|none|never|0)\b|\b(?:(?-i:GPU)|gpu memory|CUDA|HIP|NCCL|gloo|ranks?|collectives?|sockets?"
-    r"|connection|request|http\w*|retry\w*|press|loader|early)\b",
+    r"|connection|request|http\w*|retry\w*|press|loader|early|usually|often|typically|may|might|hint|tip|note)\b",
     re.IGNORECASE,
 )
 
 
-def last_words(reading: Reading, *, killed: bool) -> Finding | None:
-    """What the last lines are about. Warnings count only where the process was `killed`: nothing came after them."""
+_STAMP = re.compile(r"^(?:[\[(]?\d[\d:/T.,Z+\s-]{4,}[\])]?\s*)?(?:[\[(]?(?:ERROR|FATAL|CRITICAL)[\])]?\W+)?")
+"""Time and level before a sentence."""
+_WELL = re.compile(
+    r"^.{0,30}\b(?:saved|written|load(?:ed|ing)|reading|using|found \d+|done|finished|success\w*|start(?:ed|ing)"
+    r"|resum(?:ed|ing))\b"
+    r"(?!.{0,80}\b(?:not|no|but|fail\w*|invalid|unknown)\b)",
+    re.IGNORECASE,
+)
+
+
+def _after_progress(reading: Reading) -> Iterator[tuple[int, str]]:
+    """Number and beginning of the last lines that come after the last progress, the first of them first."""
     lines = reading.log.lines
     first = max(0, len(lines) - LOOKED_AT)
     for line in lines[max(first, reading.last_progress(first) + 1) :]:
-        text = line.text[:LONGEST]
+        yield line.number, line.text[:LONGEST]
+
+
+def sentence(reading: Reading) -> Finding | None:
+    """What the last sentences of a process that ended itself are about, read as if it had raised them as its error."""
+    told = [(number, text) for number, text in _after_progress(reading) if text.strip() and tone_of(text) != "soft"]
+    for number, text in reversed(told[-SENTENCES:]):
+        if _WELL.search(text):
+            continue
+        events = exception_events(f"RuntimeError: {_STAMP.sub('', text, count=1)}", "", 0)
+        event = next((event for event in events if event.role == "root" and event.tier >= GENERAL), None)
+        if event is not None:
+            return Finding(event.code, FAIRLY_SURE, shortened([text]), event.entity, number, tier=6)
+    return None
+
+
+def last_words(reading: Reading, *, killed: bool) -> Finding | None:
+    """What the last lines are about. Warnings count only where the process was `killed`: nothing came after them."""
+    for number, text in _after_progress(reading):
         if _NOT_OF_THE_JOB.search(text) or (not killed and tone_of(text) == "soft"):
             continue
         found = next((code for code, pattern in _TOPICS.items() if pattern.search(text)), None)
         if found is not None:
-            return Finding(found, SURE, shortened([text]), None, line.number, tier=6)
+            return Finding(found, SURE, shortened([text]), None, number, tier=6)
     return None

@@ -8,12 +8,12 @@ from itertools import islice
 
 from app.diagnosis.events import GENERAL, PHYSICAL, VAGUE_PRIORITY, Event, best, exception_events
 from app.diagnosis.losses import diverged_line
-from app.diagnosis.signatures import Signature, compiled, entity_of, occurring, places
+from app.diagnosis.signatures import Signature, compiled, entity_of, file_before, occurring, places
 from app.diagnosis.text import Log, tone_of
 from app.diagnosis.tracebacks import Raised, is_exception, read_tracebacks
 
 MOST_BLOCKS, MOST_ORPHANS = 300, 200
-BARS_BEFORE = 50
+BARS_BEFORE, LINES_BEFORE = 50, 5
 PROBES = frozenset(
     {
         *("FileNotFoundError", "ImportError", "ModuleNotFoundError", "KeyError", "AttributeError", "StopIteration"),
@@ -253,8 +253,12 @@ class Reading:
         found = best(roots)
         if found is not None and found.entity is None and found.raised is not None:
             named = (event.entity for event in self._chain_events(found.raised) if event.code == found.code and event.entity)
-            found.entity = next(named, None)
+            found.entity = next(named, None) or self._file_before(found)
         return found
+
+    def _file_before(self, event: Event) -> str | None:
+        start = event.raised.start if event.raised else event.index
+        return file_before(event.code, [line.text for line in self.log.lines[max(0, start - LINES_BEFORE) : start]])
 
     def role(self, name: str) -> Event | None:
         """The most telling event of a role; of torchrun's dead ranks the one that it names as the first."""

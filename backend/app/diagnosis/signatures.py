@@ -157,6 +157,10 @@ _FILE = re.compile(
     r"(?<![\w./-])((?:[\w.~-]*/)*[\w.-]+\.(?:pt|pth|ckpt|safetensors|h5|hdf5|keras|npy|npz|csv|tsv|jsonl?|ya?ml|jpe?g|png|bmp|tiff?"
     r"|webp|gif|zip|tar|tgz|gz|pkl|bin|txt|log|parquet|tfrecords?|xml|idx|rec|mp4|dcm|db|arrow))(?![\w(])"
 )
+_UNREAD = re.compile(
+    r"\b(?:can(?:no|')t|could not|unable|fail\w*|error|corrupt\w*|truncated|bad|invalid|while (?:read|load|process)ing)\b",
+    re.IGNORECASE,
+)
 _SOURCE = re.compile(r"^ {4,}(.*)$", re.MULTILINE)
 
 
@@ -169,6 +173,12 @@ def file_in(code: str, text: str, frames: str) -> str | None:
         quoted = (_FILE.search(line) for line in reversed(_SOURCE.findall(frames)) if "'" in line or '"' in line)
         found = next((place for place in quoted if place is not None), None)
     return found[1] if found is not None else None
+
+
+def file_before(code: str, lines: list[str]) -> str | None:
+    """The file that the last of these lines, right before a failure about files, says could not be read."""
+    told = (line for line in reversed(lines) if _UNREAD.search(line))
+    return next((name for line in told if (name := file_in(code, f": {line}", ""))), None)
 
 
 def match_text(text: str, frames: str = "") -> list[Signature]:

@@ -201,7 +201,12 @@ class Temporal(Server):
         for name, value in options.items():
             command += ["--dynamic-config-value", f"{name.replace('_', '.')}={value}"]
         self.run(*command, "--log-level", "error")
-        until(lambda: listens(self.port), "Temporal")
+        until(self._serves, "Temporal")
+
+    def _serves(self) -> bool:
+        """Whether it answers; it takes connections before that."""
+        command = [VENV / "temporal", "operator", "cluster", "health", "--address", self.address]
+        return listens(self.port) and subprocess.run(command, capture_output=True, check=False, timeout=SOON).returncode == 0
 
     def fill(self, *, full: bool) -> None:
         """Lets its file take no more, as a full disk would; or again."""

@@ -266,7 +266,7 @@ def test_the_log_opens_at_the_evidence_and_every_line_has_an_address(page: Page,
     expect(log.locator(f"[data-line='{line}']")).to_be_in_viewport()
     page.get_by_label("Search the log").fill("traceback")
     expect(page.get_by_text("1 of ")).to_be_visible()
-    page.get_by_role("button", name="Problems only").click()
+    page.get_by_label("Level").select_option("errors")
     expect(log.locator("[data-line]").first).to_contain_text("error:")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download").click()

@@ -94,7 +94,7 @@ class JobView(BaseModel):
     begins_at: int | None = Field(description="Epochs done in the checkpoint of the job that it tries again and begins with")
     last_seq: int = Field(description="Number of its newest event; `since` of the WebSocket")
     signs: list[EarlySignView] = Field(default=[], description="Early signs of an open training; not in lists")
-    goes_on: GoesOn | None = Field(default=None, description="Of a job that ended without success; not in lists")
+    goes_on: GoesOn | None = Field(default=None, description="Of a job that waits or ended without success; not in lists")
     mlflow: MlflowView | None = Field(default=None, description="What MLflow was told; not in lists, nor without an MLflow")
 
 

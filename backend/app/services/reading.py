@@ -48,7 +48,7 @@ class JobReader:
             shown = job_view(job, attempt.heard_at if attempt else None, states.get(job.retried_as or ""))
             if job.status in JOB_ACTIVE and job.attempt:
                 shown["signs"] = await self._signs(session, job)
-            elif job.status in ("failed", "cancelled"):
+            if job.status in ("waiting", "failed", "cancelled"):
                 shown["goes_on"] = goes_on(await checkpoint_of(session, job))
             run = await session.get(MlflowRun, job_id)
             if run is not None:

@@ -790,7 +790,7 @@ export interface JobView {
   last_seq: number;
   /** Early signs of an open training; not in lists */
   signs: (EarlySignView)[];
-  /** Of a job that ended without success; not in lists */
+  /** Of a job that waits or ended without success; not in lists */
   goes_on?: GoesOn | null;
   /** What MLflow was told; not in lists, nor without an MLflow */
   mlflow?: MlflowView | null;
@@ -977,6 +977,12 @@ export interface PatchStep {
   op: "add" | "remove" | "replace";
   path: string;
   value?: unknown;
+}
+
+/** Where to PUT a piece of an upload; `url` is null where pieces go through the backend. */
+export interface PieceAddress {
+  offset: number;
+  url: string | null;
 }
 
 /** The metric by which the best weights were chosen. */

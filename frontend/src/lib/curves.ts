@@ -111,7 +111,9 @@ function metricsTitle(names: string[]): string {
   return names.length === 1 ? capital(shortName(names[0] ?? "")) : "Validation metrics";
 }
 
-const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+/** With a capital at the beginning; a name like mAP50 keeps its own. */
+const capital = (text: string) =>
+  /^.[A-Z]/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1);
 
 /** The epoch under way as one more point, where it lies: 3.5 is the middle of the fourth epoch. */
 export function underWay(progress: Progress | null, epochs: EpochFigures[]): EpochFigures | null {

@@ -54,9 +54,10 @@ function Shown({ job, view }: { job: Job; view: TrainingJobView }) {
   const log = useRef<LogHandle>(null);
   const evidence = useEvidence(view.log, attempt, decisive(attempts));
 
-  const copy = async () => {
+  const copy = async (text?: string) => {
     const version = client.getQueryData<SystemStatus>(["system"])?.version ?? null;
-    await navigator.clipboard.writeText(supportText(job, attempts, view.log.lines(attempt), version));
+    const whole = text ?? supportText(job, attempts, view.log.lines(attempt), version);
+    await navigator.clipboard.writeText(whole);
     toast.success("Copied as Markdown");
   };
   const again = () => {
@@ -72,7 +73,7 @@ function Shown({ job, view }: { job: Job; view: TrainingJobView }) {
     },
     l: () => log.current?.focus(),
     r: again,
-    c: copy,
+    c: () => copy(),
   });
   const stale = view.connection.status === "paused";
   return (

@@ -1,11 +1,14 @@
 import { type ReactNode, useMemo, useState } from "react";
 import type { EpochFigures, Job } from "../../generated/api";
+import { useSampled } from "../../hooks/useSampled";
 import { beside, merged, panels, resumptions } from "../../lib/curves";
 import { bytes, figure, shortName } from "../../lib/format";
 import { isFinal } from "../../lib/job";
 import { Button, Card, Empty } from "../ui";
 import { Chart } from "./Chart";
 import type { Comparison } from "./Compare";
+
+const SAMPLED_MS = 1000;
 
 interface CurvesProps {
   job: Job;
@@ -17,7 +20,8 @@ interface CurvesProps {
 export function Curves({ job, epochs, other, chooser }: CurvesProps) {
   const [asTable, setAsTable] = useState(false);
   const [logScale, setLogScale] = useState(false);
-  const progress = job.status === "running" ? job.progress : null;
+  // Charts are drawn anew with every point: once a second is as live as an eye can use.
+  const progress = useSampled(job.status === "running" ? job.progress : null, SAMPLED_MS);
   const shown = useMemo(() => {
     const own = panels(epochs, progress);
     return other ? beside(own, panels(other.epochs), other.job.job_id) : own;

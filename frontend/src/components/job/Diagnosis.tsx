@@ -67,7 +67,7 @@ function Verdict({ attempt, diagnosis, actions, onEvidence, inLog }: VerdictProp
           ))}
         </ul>
       )}
-      <Causes causes={attempt.causes} />
+      <Causes causes={attempt.causes} evidence={evidence} />
       <Button
         small
         look="ghost"
@@ -83,14 +83,15 @@ function Verdict({ attempt, diagnosis, actions, onEvidence, inLog }: VerdictProp
 }
 
 /** The root of what went wrong, with the place that raised it; what followed from it is folded away. */
-function Causes({ causes }: { causes: Cause[] }) {
+function Causes({ causes, evidence }: { causes: Cause[]; evidence: string[] }) {
   const [root, ...later] = causes;
   if (!root) return null;
+  const said = evidence.some((line) => line.includes(root.text));
   return (
     <div className="mt-2 text-[13px]">
       <p className="break-words">
         Root cause{root.rank !== null && ` in process ${root.rank}`}:{" "}
-        <code className="font-mono">{root.text}</code>
+        {said ? "the line above" : <code className="font-mono">{root.text}</code>}
       </p>
       {root.at && (
         <p className="break-words text-soft">

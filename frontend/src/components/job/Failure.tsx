@@ -127,6 +127,16 @@ function Part({ title, children }: { title: string; children: ReactNode }) {
 function Remedies({ job, error, actions }: Pick<FailureProps, "job" | "error" | "actions">) {
   const { safe, review, manual } = remedies(error.fixes);
   const busy = actions.retry.isPending;
+  const again = (
+    <Button
+      small
+      look={error.retryable ? "secondary" : "ghost"}
+      busy={busy}
+      onClick={() => actions.retry.mutate(null)}
+    >
+      {job.goes_on ? "Resume unchanged" : "Try again unchanged"}
+    </Button>
+  );
   return (
     <>
       {error.suggested_action && (
@@ -152,14 +162,11 @@ function Remedies({ job, error, actions }: Pick<FailureProps, "job" | "error" | 
         ))}
       </ul>
       <div className="mt-3 flex flex-wrap gap-2">
-        {(error.retryable || job.goes_on) && (
-          <Button small busy={busy} onClick={() => actions.retry.mutate(null)}>
-            {job.goes_on ? "Resume unchanged" : "Try again unchanged"}
-          </Button>
-        )}
+        {error.retryable && again}
         <Button small look={error.fixes.length ? "ghost" : "secondary"} onClick={() => actions.edit()}>
           Change the settings
         </Button>
+        {!error.retryable && job.goes_on && again}
         {error.code.startsWith("DATASET_") && (
           <Link
             to="/datasets/$datasetId"

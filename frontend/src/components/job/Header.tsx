@@ -15,7 +15,7 @@ import { Support } from "./Support";
 interface HeaderProps {
   job: Job;
   actions: JobActions;
-  onCopy: () => void;
+  onCopy: (text?: string) => void;
 }
 
 export function Header({ job, actions, onCopy }: HeaderProps) {
@@ -41,7 +41,7 @@ export function Header({ job, actions, onCopy }: HeaderProps) {
           </span>
         }
       >
-        <Button small onClick={onCopy}>
+        <Button small onClick={() => onCopy()}>
           <ClipboardCopy aria-hidden className="size-4" /> Copy for support
         </Button>
         {job.status === "failed" && (

@@ -184,7 +184,7 @@ export function Log({ job, store, attempt, loading, evidence, handle, chooser }:
           // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
           tabIndex={0}
           aria-label="Lines of the log"
-          className={`${lines.length ? "h-[26rem]" : "h-40"} overflow-auto py-1 font-mono text-[13px] leading-5`}
+          className={`max-h-[26rem] min-h-40 overflow-auto py-1 font-mono text-[13px] leading-5`}
           data-lines={lines.length}
         >
           {!(shown ?? lines).length && (

@@ -12,7 +12,10 @@ export function Signs({ signs }: { signs: EarlySignView[] }) {
       aria-label="Early signs"
       className="mb-4 rounded-lg border border-l-4 border-warn bg-warn-ground px-4 py-3"
     >
-      <ul className="flex flex-col gap-2" role="status">
+      <p role="status" className="sr-only">
+        {signs.length === 1 ? "One early sign of a failure" : `${signs.length} early signs of a failure`}
+      </p>
+      <ul className="flex flex-col gap-2">
         {signs.map((sign) => (
           <li key={sign.kind} data-sign={sign.kind} className="flex gap-3">
             <TriangleAlert aria-hidden className="mt-0.5 size-5 shrink-0 text-warn" />

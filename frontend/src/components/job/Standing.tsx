@@ -5,6 +5,7 @@ import { useRef } from "react";
 import type { Attempt, Job } from "../../generated/api";
 import type { JobActions } from "../../hooks/useJobActions";
 import { useNow } from "../../hooks/useNow";
+import { goesOnText } from "../../lib/failure";
 import { bytes, figure, shortName } from "../../lib/format";
 import { changes, etaText, phase, share } from "../../lib/job";
 import type { Connection } from "../../services/live";
@@ -127,6 +128,7 @@ export function Waiting({ job, last, actions }: { job: Job; last: Attempt | null
             )}
             {last?.decision && <p className="text-soft">{last.decision.reason}</p>}
             {changed.length > 0 && <Diff changes={changed} />}
+            {goesOnText(job) && <p className="text-soft">{goesOnText(job)}</p>}
           </div>
         </div>
         <RetryButtons actions={actions} />

@@ -11,7 +11,7 @@ import { Button, buttonClass, Loading } from "../ui";
 
 interface SupportProps {
   job: Job;
-  onCopy: () => void;
+  onCopy: (text: string) => void;
   onClose: () => void;
 }
 
@@ -54,7 +54,7 @@ export function Support({ job, onCopy, onClose }: SupportProps) {
       )}
       <div className="mt-4 flex flex-wrap justify-end gap-2">
         <Button onClick={onClose}>Close</Button>
-        <Button onClick={onCopy}>Copy as Markdown</Button>
+        {preview.data && <Button onClick={() => onCopy(preview.data.summary)}>Copy as Markdown</Button>}
         {preview.data && (
           <a
             href={api.supportUrl(job.job_id)}

@@ -38,6 +38,10 @@ class Settings(BaseSettings):
     database_pool: int = Field(default=16, ge=2)
     """Most connections of this backend to PostgreSQL; all backends together need fewer than its `max_connections`."""
     storage_url: str | None = Field(default=None, validation_alias="STORAGE_URL")
+    storage_direct_seconds: int = Field(default=3600, ge=0, le=604_800)
+    """How long an address is good under which big files go straight to and from S3; with 0 all go through the backend."""
+    checkpoints_kept: int = Field(default=1, ge=0)
+    """How many of its newest checkpoints a training keeps after it has succeeded; its weights stay in any case."""
     public_url: str | None = None
     """Address under which agents and browsers reach the backend; default: the address it listens on."""
     token: str | None = None

@@ -39,6 +39,10 @@ async def test_a_training_runs_from_upload_to_weights(
     job = await job_in_state(client, job_id, "succeeded")
     assert job["result"]["primary"] == {"name": "map", "value": 0.5}
     assert (await client.get(f"{JOBS}/{job_id}/artifacts/best.pt")).content == weights
+    there = await client.get(f"{JOBS}/{job_id}/artifacts/best.pt", params={"direct": "true"})
+    assert (there.status_code, there.content) == (307, b"")
+    async with httpx.AsyncClient() as anybody:
+        assert (await anybody.get(there.headers["Location"])).content == weights
     assert [item["epoch"] for item in (await client.get(f"{JOBS}/{job_id}/metrics")).json()["items"]] == [1]
     assert (await client.get(JOBS, params={"q": "YOLO", "status": "succeeded"})).json()["total"] == 1
 

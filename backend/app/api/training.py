@@ -181,6 +181,11 @@ async def get_metrics(job_id: str, platform: PlatformDep) -> Answer:
     return Answer(await platform.reader.metrics(job_id))
 
 
+Direct = Annotated[
+    bool, Query(description="Where the files are in S3, send the client there (307) instead of passing them through")
+]
+
+
 @router.get("/{job_id}/artifacts", dependencies=[UserDep], responses=shown(Artifacts))
 async def list_artifacts(job_id: str, platform: PlatformDep) -> Answer:
     """Files of the job: weights, plots, tables."""
@@ -188,9 +193,9 @@ async def list_artifacts(job_id: str, platform: PlatformDep) -> Answer:
 
 
 @router.get("/{job_id}/artifacts/{name:path}", dependencies=[UserDep], response_class=Response, responses=FILE)
-async def get_artifact(job_id: str, name: str, platform: PlatformDep) -> StreamingResponse:
+async def get_artifact(job_id: str, name: str, platform: PlatformDep, direct: Direct = False) -> Response:
     """One file, the newest version."""
-    return await _file(platform, job_id, name)
+    return await _file(platform, job_id, name, direct=direct)
 
 
 @router.get(
@@ -199,12 +204,17 @@ async def get_artifact(job_id: str, name: str, platform: PlatformDep) -> Streami
     response_class=Response,
     responses=FILE,
 )
-async def get_attempt_artifact(job_id: str, number: int, name: str, platform: PlatformDep) -> StreamingResponse:
+async def get_attempt_artifact(
+    job_id: str, number: int, name: str, platform: PlatformDep, direct: Direct = False
+) -> Response:
     """One file of one attempt; agents take checkpoints from here."""
-    return await _file(platform, job_id, name, number)
+    return await _file(platform, job_id, name, number, direct=direct)
 
 
-async def _file(platform: PlatformDep, job_id: str, name: str, attempt: int | None = None) -> StreamingResponse:
+async def _file(platform: PlatformDep, job_id: str, name: str, attempt: int | None = None, *, direct: bool) -> Response:
+    there = await platform.artifacts.address(job_id, name, attempt) if direct else None
+    if there is not None:
+        return Response(status_code=307, headers={"Location": there, "Cache-Control": "no-store"})
     artifact, content = await platform.artifacts.open(job_id, name, attempt)
     headers = {
         "Content-Length": str(artifact.bytes),

@@ -2,17 +2,21 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from app.api.answer import Answer, shown
 from app.api.deps import PlatformDep, UserDep
 from app.core.catch_all import streams_body
-from app.schemas.datasets import UploadRequest, Uploads, UploadView
+from app.schemas.datasets import PieceAddress, UploadRequest, Uploads, UploadView
 
 router = APIRouter(prefix="/api/v1/uploads", tags=["data sets"])
 Checksum = Annotated[
     str | None,
     Header(alias="X-Content-SHA256", pattern="^[0-9a-fA-F]{64}$", description="Of the piece; another one is refused"),
+]
+
+WholeChecksum = Annotated[
+    str | None, Query(pattern="^[0-9a-fA-F]{64}$", description="SHA-256 of the whole file; another one is refused")
 ]
 
 
@@ -50,6 +54,21 @@ async def send_piece(
     answer was lost may be sent again.
     """
     return Answer(await platform.uploads.take(upload_id, offset, request.stream(), sha256))
+
+
+@router.get("/{upload_id}/pieces/{offset}", dependencies=[UserDep], responses=shown(PieceAddress))
+async def get_piece_address(upload_id: str, offset: Annotated[int, Path(ge=0)], platform: PlatformDep) -> Answer:
+    """Where to PUT the piece that begins at `offset` (any size, 5 MiB to 1 GiB are sensible), straight into S3.
+
+    `url` is null where the platform keeps files in a folder: pieces go with PATCH then. POST to `complete` at the end.
+    """
+    return Answer(await platform.uploads.address(upload_id, offset))
+
+
+@router.post("/{upload_id}/complete", dependencies=[UserDep], responses=shown(UploadView))
+async def complete_upload(upload_id: str, platform: PlatformDep, sha256: WholeChecksum = None) -> Answer:
+    """Makes the data set of the pieces that were put into S3. Where one is missing (409), `expected_seq` tells which."""
+    return Answer(await platform.uploads.complete(upload_id, sha256))
 
 
 @router.delete("/{upload_id}", status_code=204, dependencies=[UserDep])

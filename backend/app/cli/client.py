@@ -135,7 +135,9 @@ class Api:
             PlatformError: SERVICE_UNAVAILABLE where it does not answer, or not to the end.
         """
         try:
-            with self._http.stream("GET", PREFIX + path, params=params, timeout=self._patient) as response:
+            with self._http.stream(
+                "GET", PREFIX + path, params=params, timeout=self._patient, follow_redirects=True
+            ) as response:
                 if response.is_error:
                     response.read()
                 _check(response)
@@ -143,7 +145,7 @@ class Api:
         except self._errors as error:
             raise not_running(error) from error
 
-    def download(self, path: str, target: Path) -> int:
+    def download(self, path: str, target: Path, **params: Any) -> int:
         """Writes the answer of a GET to `target`, whole or not at all; its size in bytes.
 
         Raises:
@@ -154,7 +156,7 @@ class Api:
         part = target.with_name(target.name + ".part")
         try:
             with part.open("wb") as file:
-                for chunk in self.stream(path):
+                for chunk in self.stream(path, **params):
                     file.write(chunk)
             part.replace(target)
         finally:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.client import Api
+from app.cli.direct import sent_direct
 from app.cli.output import EXIT_USER, Output, exit_code
 from app.cli.sending import packed, sent
 
@@ -55,7 +56,9 @@ def add(
     api, output = Api(), context.obj
     called = name or (path.resolve().name if path.is_dir() else path.stem)
     with packed(path, output) as file:
-        created = sent(api, output, "/datasets", file, {"name": called}, "application/zip")
+        created = sent_direct(api, output, file, called) or sent(
+            api, output, "/datasets", file, {"name": called}, "application/zip"
+        )
     return _told(output, _wait(api, output, created))
 
 

@@ -203,7 +203,7 @@ def download(
     files = api.call("GET", f"/training-jobs/{job_id}/artifacts")["items"]
     wanted = name or next((file["name"] for file in files if file["name"].startswith("best.")), "best.pt")
     path = target or Path(Path(wanted).name)
-    size = api.download(f"/training-jobs/{job_id}/artifacts/{wanted}", path)
+    size = api.download(f"/training-jobs/{job_id}/artifacts/{wanted}", path, direct=True)
     if output.as_json:
         output.data({"path": str(path), "bytes": size})
     else:

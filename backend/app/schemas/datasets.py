@@ -110,3 +110,10 @@ class Uploads(BaseModel):
     """Uploads that can go on, newest first."""
 
     items: list[UploadView]
+
+
+class PieceAddress(BaseModel):
+    """Where to PUT a piece of an upload; `url` is null where pieces go through the backend."""
+
+    offset: int
+    url: str | None

@@ -67,8 +67,8 @@ class ArtifactService:
             await self.storage.discard(_key(job_id, attempt, note.name, earlier.sha256))
         return told
 
-    async def open(self, job_id: str, name: str, attempt: int | None = None) -> tuple[Artifact, AsyncIterator[bytes]]:
-        """The newest file of this name (or that of one attempt) and its content.
+    async def find(self, job_id: str, name: str, attempt: int | None = None) -> Artifact:
+        """The newest file of this name, or that of one attempt.
 
         Raises:
             PlatformError: NOT_FOUND.
@@ -85,9 +85,27 @@ class ArtifactService:
                 raise PlatformError.from_code("NOT_FOUND", details)
             return found
 
-        artifact = await self.db.read(look)
-        key = _key(job_id, artifact.attempt, artifact.name, artifact.sha256)
-        return artifact, await self.storage.get_stream(key, artifact.sha256)
+        return await self.db.read(look)
+
+    async def open(self, job_id: str, name: str, attempt: int | None = None) -> tuple[Artifact, AsyncIterator[bytes]]:
+        """The newest file of this name (or that of one attempt) and its content.
+
+        Raises:
+            PlatformError: NOT_FOUND.
+        """
+        artifact = await self.find(job_id, name, attempt)
+        return artifact, await self.storage.get_stream(_place(artifact), artifact.sha256)
+
+    async def address(self, job_id: str, name: str, attempt: int | None = None) -> str | None:
+        """Where to fetch the file from the object store itself, for a while; None where the store is a folder.
+
+        Raises:
+            PlatformError: NOT_FOUND.
+        """
+        if self.settings.storage_direct_seconds == 0:
+            return None
+        artifact = await self.find(job_id, name, attempt)
+        return await self.storage.address(_place(artifact), "GET", self.settings.storage_direct_seconds)
 
     async def add_weights(self, name: str, content: AsyncIterator[bytes]) -> dict[str, Any]:
         """Keeps weights that a user brings. They are never loaded here; the trainer loads them safely.
@@ -140,6 +158,10 @@ def note_of(values: Mapping[str, Any]) -> ArtifactNote:
     except SchemaViolation as error:
         wrong = [FieldError(f"#/{problem['loc'][0]}", problem["type"], problem["msg"]) for problem in error.errors()]
         raise PlatformError.from_code("VALIDATION_FAILED", {"count": len(wrong)}, errors=wrong, cause=error) from error
+
+
+def _place(artifact: Artifact) -> str:
+    return _key(artifact.job_id, artifact.attempt, artifact.name, artifact.sha256)
 
 
 def _key(job_id: str, attempt: int, name: str, sha256: str) -> str:

@@ -5,6 +5,7 @@ told how far the pieces reach without a gap, and goes on from there; the last on
 """
 
 import asyncio
+import hashlib
 import uuid
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
@@ -94,6 +95,32 @@ class UploadService:
                 note = await self._finish(note, pieces)
             return self._view(note, reached)
 
+    async def address(self, upload_id: str, offset: int) -> dict[str, Any]:
+        """Where to put the piece that begins at `offset`, in the object store itself; `url` is None where the store is a
+        folder, and pieces go through the backend."""
+        note = await self._note(upload_id)
+        url = None
+        if self.settings.storage_direct_seconds and offset < note.bytes:
+            url = await self.storage.address(_piece(note, offset), "PUT", self.settings.storage_direct_seconds)
+        return {"offset": offset, "url": url}
+
+    async def complete(self, upload_id: str, sha256: str | None) -> dict[str, Any]:
+        """Makes the data set of pieces that were put into the store; `sha256` is that of the whole file.
+
+        Raises:
+            PlatformError: CONFLICT where pieces are missing, with the place where the first of them begins;
+                VALIDATION_FAILED where the content is another one.
+        """
+        async with self._locks.setdefault(upload_id, asyncio.Lock()):
+            note = await self._note(upload_id)
+            if note.dataset_id is None:
+                pieces = await self._pieces(note)
+                reached = sum(pieces.values())
+                if reached != note.bytes:
+                    raise PlatformError.from_code("CONFLICT", {"state": f"at byte {reached}", "expected_seq": reached})
+                note = await self._finish(note, pieces, sha256)
+            return self._view(note, note.bytes)
+
     async def discard(self, upload_id: str) -> None:
         """Forgets an upload and its pieces."""
         await self._note(upload_id)
@@ -113,11 +140,16 @@ class UploadService:
             raise PlatformError.from_code("VALIDATION_FAILED", {"field": wrong.pointer[2:]}, errors=[wrong])
         return stored.size
 
-    async def _finish(self, note: Note, pieces: dict[int, int]) -> Note:
+    async def _finish(self, note: Note, pieces: dict[int, int], sha256: str | None = None) -> Note:
         async def whole() -> AsyncIterator[bytes]:
+            digest = hashlib.sha256()
             for offset in sorted(pieces):
                 async for chunk in await self.storage.get_stream(_piece(note, offset)):
+                    digest.update(chunk)
                     yield chunk
+            if sha256 is not None and digest.hexdigest() != sha256.lower():
+                wrong = FieldError("#/sha256", "checksum", "the file arrived changed; send it again")
+                raise PlatformError.from_code("VALIDATION_FAILED", {"field": "sha256"}, errors=[wrong])
 
         dataset = await self.datasets.create(note.name, whole(), note.bytes)
         note = note.model_copy(update={"dataset_id": dataset["dataset_id"]})

@@ -124,7 +124,35 @@ def little_memory(_config: dict[str, Any]) -> None:
     BaseTrainer._setup_train, BaseTrainer.final_eval = limited, free
 
 
+def _batches_of_a_local_class(workers: int) -> None:
+    """Loads from a data set that other processes cannot be given, in fresh processes: real, and well without workers."""
+    from torch.utils.data import DataLoader
+
+    class Numbers(list[int]):
+        pass
+
+    context = "spawn" if workers else None
+    list(DataLoader(Numbers(range(4)), num_workers=workers, multiprocessing_context=context))
+
+
+def bad_workers(config: dict[str, Any]) -> None:
+    """Workers need more shared memory than there is until they share files, and then cannot be started at all."""
+    from ultralytics.engine.trainer import BaseTrainer
+
+    setup = BaseTrainer._setup_train
+
+    def limited(self: Any) -> None:
+        if config["workers"] and config.get("sharing") != "file_system":
+            message = "unable to allocate shared memory(shm) for file </torch_91_1_0>: No space left on device (28)"
+            raise RuntimeError(message)
+        _batches_of_a_local_class(config["workers"])
+        setup(self)
+
+    BaseTrainer._setup_train = limited
+
+
 FAULTS = {
+    "bad workers": bad_workers,
     "small gpu": small_gpu,
     "small validation": small_validation,
     "too fast": too_fast,

@@ -47,6 +47,11 @@ async def first_failure(platform: RunningPlatform, job_id: str) -> dict[str, Any
     return found
 
 
+def said(attempt: dict[str, Any]) -> tuple[str, str]:
+    """Code and message, as the user reads them."""
+    return attempt["error"]["code"], attempt["error"]["message"]
+
+
 async def finish(platform: RunningPlatform, job_id: str) -> dict[str, Any]:
     """Does not wait for the back-off; the job at its end."""
 
@@ -68,7 +73,8 @@ async def test_a_training_that_hangs_is_noticed_and_goes_on_from_its_last_checkp
         await epoch_reached(platform, job_id, 2)
         os.kill(platform.pid(job_id, 1) or 0, signal.SIGSTOP)
         attempt = await first_failure(platform, job_id)
-        assert attempt["error"]["code"] == "TRAINING_HUNG"
+        assert said(attempt) == ("TRAINING_HUNG", "The training stopped making progress.")
+        assert "from the last checkpoint" in attempt["error"]["suggested_action"]
         assert attempt["decision"]["action"] == "retry"
         assert (await finish(platform, job_id))["status"] == "succeeded"
         items = (await platform.ask("GET", f"{JOBS}/{job_id}/metrics")).json()["items"]
@@ -99,8 +105,8 @@ async def test_a_full_disk_is_called_by_its_name_although_nothing_more_can_be_wr
         wide = {"model": "mlp-small", "settings": {"hidden": 4096}, "image_size": 32}
         job_id = await platform.submit(**{**CONFIG, **wide})
         attempt = await first_failure(platform, job_id)
-        assert attempt["error"]["code"] == "DISK_FULL"
-        assert attempt["error"]["suggested_action"]
+        assert said(attempt) == ("DISK_FULL", "The training machine's disk was full.")
+        assert attempt["error"]["suggested_action"].startswith("Free space on this machine")
         await platform.ask("POST", f"{JOBS}/{job_id}/cancel")
 
 
@@ -113,7 +119,8 @@ async def test_an_agent_that_is_gone_for_long_finds_its_training_given_to_anothe
         assert old is not None
         platform.kill("agent")
         attempt = await first_failure(platform, job_id)
-        assert attempt["error"]["code"] == "TRAINER_LOST"
+        assert said(attempt) == ("TRAINER_LOST", "The training machine stopped answering.")
+        assert attempt["decision"]["reason"] == "Training machine lost: trying again on another machine (1 of 3)"
         assert Path(f"/proc/{old}").exists()
         platform.start("agent")
         await eventually(lambda: old not in platform.trainings(), 30, "the end of the old training", EVERY)

@@ -236,3 +236,22 @@ async def test_a_machine_that_is_taken_away_leaves_a_checkpoint_of_the_very_step
     assert attempts[1]["resumed_from"]["epoch"] >= 1
     done = [number for _, number in await trained(platform, job_id)]
     assert sorted(set(done)) == done, "no epoch is trained twice"
+
+
+async def test_loader_workers_are_made_fewer_then_share_files_and_are_left_out_where_they_cannot_start(
+    platform: RunningPlatform,
+) -> None:
+    job_id = await platform.submit(**{**CONFIG, "epochs": 1, "workers": 2}, name="bad workers")
+    job, attempts = await ended(platform, job_id)
+    assert job["status"] == "succeeded", [said(attempt) for attempt in attempts if attempt["error"]]
+    full = "The machine's shared memory (/dev/shm) was full while images were loaded."
+    assert [said(attempt) for attempt in attempts[:-1]] == [
+        ("SHM_EXHAUSTED", full, "Loader workers 2 → 1"),
+        ("SHM_EXHAUSTED", full, "Hand images over in files"),
+        (
+            "WORKER_STARTUP_ERROR", "The processes that load images could not start.",
+            "Load images in the training process",
+        ),
+    ]  # fmt: skip
+    kept = [(attempt["config"]["workers"], attempt["config"]["sharing"]) for attempt in attempts]
+    assert kept == [(2, "file_descriptor"), (1, "file_descriptor"), (1, "file_system"), (0, "file_system")]

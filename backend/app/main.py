@@ -49,6 +49,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         platform.alerts.start(platform.occurrences)
     platform.occurrences.start()
     platform.retention.start()
+    platform.collector.start()
     platform.driver.start()
     if platform.mlflow is not None:
         platform.mlflow.start()
@@ -62,6 +63,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await platform.explanations.stop()
         await platform.trainer.close()
         await platform.retention.stop()
+        await platform.collector.stop()
         await platform.occurrences.stop()
         if platform.alerts is not None:
             await platform.alerts.stop()

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from app.clients.storage import Storage, blob_key, storage_errors
+from app.clients.storage import Storage, blob_key
+from app.clients.storage_errors import storage_errors
 from app.core.classify import classify
 from app.core.errors import PlatformError, StorageError
 from app.core.timing import TestTiming
@@ -122,9 +123,10 @@ async def test_files_of_another_file_system_are_copied(tmp_path: Path, monkeypat
     monkeypatch.setattr(Path, "hardlink_to", refuse)
     storage = Storage(f"file://{tmp_path / 'objects'}")
     (tmp_path / "f").write_bytes(b"content")
-    await storage.put_blob_files([("ab" * 32, tmp_path / "f")])
-    assert await whole(await storage.get_blob("ab" * 32)) == b"content"
-    assert [path.name for path in (tmp_path / "objects").rglob("*") if path.is_file()] == ["ab" * 32]
+    digest = hashlib.sha256(b"content").hexdigest()
+    await storage.put_blob_files([(digest, tmp_path / "f")])
+    assert await whole(await storage.get_blob(digest)) == b"content"
+    assert [path.name for path in (tmp_path / "objects").rglob("*") if path.is_file()] == [digest]
 
 
 async def test_a_blob_that_is_there_is_not_sent_again(storage: Storage, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from app.services.artifacts import ArtifactService
 from app.services.bulk_retry import BulkRetry
 from app.services.callers import Caller
 from app.services.cluster import Cluster
+from app.services.collector import Collector
 from app.services.datasets import DatasetService
 from app.services.digest import Digests
 from app.services.dry_run import DryRun
@@ -69,6 +70,7 @@ class Platform:
     updates: UpdateService
     artifacts: ArtifactService
     uploads: UploadService
+    collector: Collector
     agents: AgentService
     rules: RuleService
     explanations: ExplanationService
@@ -150,6 +152,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utcnow, rng: rando
         updates=updates,
         artifacts=artifacts,
         uploads=UploadService(storage, datasets, settings, clock),
+        collector=Collector(db, storage, settings, cluster, clock),
         agents=AgentService(db, updates, trainer, driver.kick, alive_for, clock),
         rules=RuleService(db, storage, clock),
         explanations=ExplanationService(db, storage, make_llm(settings)),

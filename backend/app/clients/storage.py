@@ -5,22 +5,20 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 import obstore
-from obstore import exceptions
 from obstore.store import LocalStore, MemoryStore, S3Store, from_url
 
+from app.clients.storage_errors import storage_errors
 from app.core.errors import PlatformError, StorageError
 from app.core.logging import get_logger
 from app.core.retry import retry_s3
-from app.core.spans import span
 
 CHUNK = 1 << 18
 PART = 8 << 20
@@ -28,7 +26,6 @@ PARTS_AT_ONCE = 2
 CONNECT_SECONDS, TIMEOUT_SECONDS = 5, 30
 STREAM_TRIES = 2
 AT_ONCE = 16
-DISK_FULL_TEXTS = ("no space left", "disk quota", "os error 28", "os error 122")
 logger = get_logger(__name__)
 
 
@@ -211,6 +208,15 @@ class Storage:
         return found
 
     @retry_s3()
+    async def ages(self, prefix: str) -> dict[str, datetime]:
+        """Keys of all objects below a prefix, with when they were written."""
+        found: dict[str, datetime] = {}
+        with storage_errors("list", prefix):
+            async for page in obstore.list(self._store, prefix):
+                found |= {str(item["path"]): item["last_modified"] for item in page}
+        return found
+
+    @retry_s3()
     async def delete_tree(self, prefix: str) -> None:
         """Removes all objects below a prefix; none is fine."""
         with storage_errors("delete", prefix):
@@ -269,31 +275,3 @@ def _link_all(folder: Path, files: Sequence[tuple[str, Path]]) -> None:
 def blob_key(sha256: str) -> str:
     """Where content with this SHA-256 is kept."""
     return f"blobs/{sha256[:2]}/{sha256}"
-
-
-@contextmanager
-def storage_errors(operation: str, key: str) -> Iterator[None]:
-    """Turns what the storage library raises into platform errors.
-
-    Raises:
-        PlatformError: NOT_FOUND, DISK_FULL.
-        StorageError: anything else the library raised.
-    """
-    with span(f"storage {operation}", "client", vtp_storage_key=key), _translated(operation, key):
-        yield
-
-
-@contextmanager
-def _translated(operation: str, key: str) -> Iterator[None]:
-    try:
-        yield
-    except (exceptions.NotFoundError, FileNotFoundError) as error:
-        if "NoSuchBucket" in str(error):  # a wrong setting, not a missing object
-            raise StorageError(operation, "storage", key, error) from error
-        raise PlatformError.from_code(
-            "NOT_FOUND", {"resource_type": "object", "resource_id": key.rsplit("/", 1)[-1]}, cause=error
-        ) from error
-    except (exceptions.BaseError, OSError) as error:
-        if any(text in str(error).lower() for text in DISK_FULL_TEXTS):
-            raise PlatformError.from_code("DISK_FULL", cause=error) from error
-        raise StorageError(operation, "storage", key, error) from error

@@ -94,7 +94,7 @@ class ArtifactService:
             PlatformError: NOT_FOUND.
         """
         artifact = await self.find(job_id, name, attempt)
-        return artifact, await self.storage.get_stream(_place(artifact), artifact.sha256)
+        return artifact, await self.storage.get_stream(place_of(artifact), artifact.sha256)
 
     async def address(self, job_id: str, name: str, attempt: int | None = None) -> str | None:
         """Where to fetch the file from the object store itself, for a while; None where the store is a folder.
@@ -105,7 +105,7 @@ class ArtifactService:
         if self.settings.storage_direct_seconds == 0:
             return None
         artifact = await self.find(job_id, name, attempt)
-        return await self.storage.address(_place(artifact), "GET", self.settings.storage_direct_seconds)
+        return await self.storage.address(place_of(artifact), "GET", self.settings.storage_direct_seconds)
 
     async def add_weights(self, name: str, content: AsyncIterator[bytes]) -> dict[str, Any]:
         """Keeps weights that a user brings. They are never loaded here; the trainer loads them safely.
@@ -160,7 +160,8 @@ def note_of(values: Mapping[str, Any]) -> ArtifactNote:
         raise PlatformError.from_code("VALIDATION_FAILED", {"count": len(wrong)}, errors=wrong, cause=error) from error
 
 
-def _place(artifact: Artifact) -> str:
+def place_of(artifact: Artifact) -> str:
+    """The key of a file in the object store."""
     return _key(artifact.job_id, artifact.attempt, artifact.name, artifact.sha256)
 
 

@@ -6,6 +6,7 @@ On SQLite there is one backend, which has every claim.
 import asyncio
 import contextlib
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from app.core import budget
@@ -37,6 +38,7 @@ class Cluster:
         self.me = uuid.uuid4().hex
         self.peers: set[str] = {self.me}
         self.gone: list[Callable[[], object]] = [missed]
+        self._held: Counter[str] = Counter()
         self.breakers = SharedBreakers(db, self.me)
         self._task: asyncio.Task[None] | None = None
 
@@ -93,14 +95,17 @@ class Cluster:
         Raises:
             DatabaseError: it cannot be known.
         """
-        if self.alone:
-            yield True
+        mine = self.alone or await self.db.write(lambda session: cluster.claim(session, name, self.me))
+        if not mine:
+            yield False
             return
-        mine = await self.db.write(lambda session: cluster.claim(session, name, self.me))
+        self._held[name] += 1
         try:
-            yield mine
+            yield True
         finally:
-            if mine:
+            self._held[name] -= 1
+            self._held += Counter()  # forgets what is 0
+            if not self.alone:
                 await self._release(name)
 
     async def _release(self, name: str) -> None:
@@ -111,7 +116,9 @@ class Cluster:
             logger.warning("claim not given back", claim=name, code=error.code)
 
     async def is_claimed(self, name: str) -> bool:
-        """Whether another backend does this work now."""
+        """Whether this or another backend does this work now."""
+        if self._held[name] > 0:
+            return True
         return not self.alone and await self.db.read(lambda session: cluster.is_claimed(session, name, self.me))
 
 

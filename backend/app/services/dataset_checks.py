@@ -27,6 +27,8 @@ from app.services.views import stored_error
 
 AT_ONCE = 2
 """Checks at the same time, so that a small set need not wait for a large one; each has a scratch copy of its set."""
+COLLECTING = "collect"
+"""The claim of whoever removes files that nothing refers to; that does not begin while a check is under way."""
 LOOK_SECONDS = 0.5
 """Between looks at a check that another backend does."""
 FIELDS = ("task", "format", "classes", "files", "bytes", "digest", "problems", "errors", "warnings", "excludable")
@@ -159,6 +161,9 @@ class DatasetChecks:
         try:
             await self._fetch(str(row.counts["upload"]), archive)
             found = await asyncio.to_thread(examine, archive, folder, limits, row.id, proceed)
+            # What is just being collected as no longer needed must not be counted on.
+            while self.cluster is not None and await self.cluster.is_claimed(COLLECTING):
+                await asyncio.sleep(LOOK_SECONDS)
             await self._keep(row.id, found, folder)
         finally:
             off.set()  # the thread of a cancelled check still runs

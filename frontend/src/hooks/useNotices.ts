@@ -6,6 +6,7 @@ import { useEffect, useRef } from "react";
 import { toast } from "sonner";
 import type { Job } from "../generated/api";
 import { isFinal, title } from "../lib/job";
+import { pace } from "../lib/pace";
 import { toastStays } from "../lib/presentation";
 import { api } from "../services/api";
 
@@ -22,7 +23,7 @@ export function useNotices() {
   const newest = useQuery({
     queryKey: ["notices"],
     queryFn: async () => (await api.jobs({})).items,
-    refetchInterval: EVERY,
+    refetchInterval: ({ state }) => pace(EVERY, state),
     enabled: pathname !== "/login",
   });
   const open = useRef<ReadonlySet<string>>(new Set());

@@ -13,6 +13,7 @@ import type { DatasetReport, Fix } from "../generated/api";
 import { useTitle } from "../hooks/useTitle";
 import { countsText, problemsText } from "../lib/dataset";
 import { bytes } from "../lib/format";
+import { pace } from "../lib/pace";
 import { tell } from "../lib/tell";
 import { ApiError, api } from "../services/api";
 
@@ -23,7 +24,7 @@ export function DatasetPage() {
   const report = useQuery({
     queryKey: ["datasets", datasetId],
     queryFn: () => api.report(datasetId),
-    refetchInterval: ({ state }) => (state.data?.status === "checking" ? CHECKING : false),
+    refetchInterval: ({ state }) => (state.data?.status === "checking" ? pace(CHECKING, state) : false),
   });
   useTitle(report.data?.name ?? datasetId);
   if (report.data) {

@@ -12,6 +12,7 @@ import { useHotkeys } from "../hooks/useHotkeys";
 import { useTitle } from "../hooks/useTitle";
 import { countsText, problemsText } from "../lib/dataset";
 import { bytes } from "../lib/format";
+import { nextLook, pace } from "../lib/pace";
 import { tell } from "../lib/tell";
 import { api } from "../services/api";
 
@@ -26,7 +27,7 @@ export function DatasetsPage() {
     queryKey: ["datasets"],
     queryFn: async () => (await api.datasets()).items,
     refetchInterval: ({ state }) =>
-      state.data?.some((item) => item.status === "checking") ? CHECKING : QUIET,
+      pace(state.data?.some((item) => item.status === "checking") ? CHECKING : QUIET, state),
   });
   const sample = useMutation({
     mutationFn: api.addSample,
@@ -54,7 +55,13 @@ export function DatasetsPage() {
         </Card>
       </div>
       {datasets.data && datasets.error && (
-        <RefetchBanner error={datasets.error} failedAt={datasets.errorUpdatedAt} />
+        <RefetchBanner
+          error={datasets.error}
+          failedAt={datasets.errorUpdatedAt}
+          dataAt={datasets.dataUpdatedAt}
+          retryAt={nextLook(QUIET, datasets)}
+          onRetry={() => datasets.refetch()}
+        />
       )}
       {datasets.error && !datasets.data && (
         <PageError error={datasets.error} onRetry={() => datasets.refetch()} />

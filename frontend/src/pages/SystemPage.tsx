@@ -1,21 +1,28 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { CheckCircle2, TriangleAlert } from "lucide-react";
+import { Code } from "../components/Code";
 import { CardError, PageError } from "../components/Failures";
 import { RefetchBanner } from "../components/RefetchBanner";
 import { AgentCard } from "../components/System";
 import { DependencyRow } from "../components/SystemDependency";
 import { buttonClass, Card, Empty, Facts, Loading, PageHead, Progress } from "../components/ui";
-import type { SystemStatus } from "../generated/api";
+import type { Dependency, SystemStatus } from "../generated/api";
 import { useTitle } from "../hooks/useTitle";
+import { degraded } from "../lib/degraded";
 import { bytes } from "../lib/format";
+import { nextLook, pace } from "../lib/pace";
 import { api } from "../services/api";
 
 const EVERY = 3000;
 
 export function SystemPage() {
   useTitle("System");
-  const status = useQuery({ queryKey: ["system"], queryFn: api.system, refetchInterval: EVERY });
+  const status = useQuery({
+    queryKey: ["system"],
+    queryFn: api.system,
+    refetchInterval: ({ state }) => pace(EVERY, state),
+  });
   if (!status.data) {
     return status.error ? (
       <PageError error={status.error} onRetry={() => status.refetch()} />
@@ -31,7 +38,16 @@ export function SystemPage() {
           Rules of the diagnosis
         </Link>
       </PageHead>
-      {status.error && <RefetchBanner error={status.error} failedAt={status.errorUpdatedAt} />}
+      {status.error && (
+        <RefetchBanner
+          error={status.error}
+          failedAt={status.errorUpdatedAt}
+          dataAt={status.dataUpdatedAt}
+          retryAt={nextLook(EVERY, status)}
+          onRetry={() => status.refetch()}
+        />
+      )}
+      <WithLess status={status.data} />
       <div className="grid gap-4 lg:grid-cols-2">
         <Card id="agents" title="Agents" flush className="self-start">
           {status.data.agents.length ? (
@@ -50,6 +66,33 @@ export function SystemPage() {
         </div>
       </div>
     </>
+  );
+}
+
+/** What is done without at the moment; nothing is shown while all works. */
+function WithLess({ status }: { status: SystemStatus }) {
+  const known = useQuery({ queryKey: ["dependencies"], queryFn: api.dependencies });
+  // What cannot be read as a list of dependencies is the panel's below to show.
+  const modes = degraded(status, (known.data?.items ?? []).filter(Boolean));
+  if (!modes.length) return null;
+  return (
+    <Card id="with-less" title="Working with less" flush className="mb-4 border-l-4 border-l-warn">
+      <div role="status">
+        <ul className="divide-y divide-line">
+          {modes.map((mode) => (
+            <li key={mode.key} className="flex items-start gap-2 px-4 py-2.5">
+              <TriangleAlert aria-hidden className="mt-0.5 size-4 shrink-0 text-warn" />
+              <p>
+                <strong className="font-medium">{mode.what}.</strong>{" "}
+                <span className="text-soft">
+                  <Code text={mode.means} />
+                </span>
+              </p>
+            </li>
+          ))}
+        </ul>
+      </div>
+    </Card>
   );
 }
 
@@ -82,19 +125,28 @@ function Platform({ status }: { status: SystemStatus }) {
   );
 }
 
+/** Within the panel, so that what crashes in it stays there. */
+function Rows({ items }: { items: Dependency[] }) {
+  return (
+    <ul className="divide-y divide-line">
+      {items.map((item) => (
+        <DependencyRow key={item.name} item={item} />
+      ))}
+    </ul>
+  );
+}
+
 function Dependencies() {
-  const found = useQuery({ queryKey: ["dependencies"], queryFn: api.dependencies, refetchInterval: EVERY });
+  const found = useQuery({
+    queryKey: ["dependencies"],
+    queryFn: api.dependencies,
+    refetchInterval: ({ state }) => pace(EVERY, state),
+  });
   return (
     <Card id="dependencies" title="What the platform depends on" flush>
       {found.error && !found.data && <CardError error={found.error} onRetry={() => found.refetch()} />}
       {!found.data && !found.error && <Loading what="dependencies" />}
-      {found.data && (
-        <ul className="divide-y divide-line">
-          {found.data.items.map((item) => (
-            <DependencyRow key={item.name} item={item} />
-          ))}
-        </ul>
-      )}
+      {found.data && <Rows items={found.data.items} />}
     </Card>
   );
 }

@@ -1,5 +1,5 @@
 import { Link, useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { toast } from "sonner";
 import type { Dataset, Framework, Job, PatchStep } from "../../generated/api";
 import { forgetDraft, keptDraft, useTrainingForm } from "../../hooks/useTrainingForm";
@@ -68,6 +68,11 @@ export function TrainingForm({ search, frameworks, datasets, job }: FormProps) {
   });
   const form = useTrainingForm(frameworks, start);
   const [refused, setRefused] = useState(false);
+  // The check of what was typed last may be told a little after the refusal: the focus follows as soon as a field is wrong.
+  const wantsFocus = useRef(false);
+  useEffect(() => {
+    if (wantsFocus.current && focusFirstInvalid()) wantsFocus.current = false;
+  });
   const dataset = datasets.find((item) => item.dataset_id === form.values.dataset_id);
 
   const focus = (place: string) => {
@@ -84,7 +89,7 @@ export function TrainingForm({ search, frameworks, datasets, job }: FormProps) {
           navigate({ to: "/jobs/$jobId", params: { jobId: made.job_id } });
         } else {
           setRefused(true);
-          requestAnimationFrame(() => focusFirstInvalid());
+          wantsFocus.current = true;
         }
       },
     });
@@ -162,10 +167,11 @@ export function TrainingForm({ search, frameworks, datasets, job }: FormProps) {
   );
 }
 
-function focusFirstInvalid() {
+function focusFirstInvalid(): boolean {
   const field = document.querySelector<HTMLElement>("[aria-invalid=true]");
   field?.scrollIntoView({ block: "center" });
-  (field ?? document.getElementById("check-title"))?.focus();
+  field?.focus();
+  return field !== null;
 }
 
 /** A configuration without what is at its neutral value, so that a comparison shows changes only. */

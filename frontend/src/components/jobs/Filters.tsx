@@ -78,8 +78,7 @@ interface ChipProps {
 function Chip({ label, title, count, on, onClick }: ChipProps) {
   return (
     <button type="button" aria-pressed={on} title={title} onClick={onClick} className={chip}>
-      {label}
-      {count !== undefined && <span className="ml-1 tabular-nums">{count.toLocaleString("en")}</span>}
+      {label} {count !== undefined && <span className="tabular-nums">{count.toLocaleString("en")}</span>}
     </button>
   );
 }

@@ -9,7 +9,7 @@ import { DependencyRow } from "../components/SystemDependency";
 import { buttonClass, Card, Empty, Facts, Loading, PageHead, Progress } from "../components/ui";
 import type { Dependency, SystemStatus } from "../generated/api";
 import { useTitle } from "../hooks/useTitle";
-import { degraded } from "../lib/degraded";
+import { degraded, type Mode } from "../lib/degraded";
 import { bytes } from "../lib/format";
 import { nextLook, pace } from "../lib/pace";
 import { api } from "../services/api";
@@ -23,6 +23,9 @@ export function SystemPage() {
     queryFn: api.system,
     refetchInterval: ({ state }) => pace(EVERY, state),
   });
+  const known = useQuery({ queryKey: ["dependencies"], queryFn: api.dependencies });
+  // What cannot be read as a list of dependencies is that panel's to show.
+  const modes = degraded(status.data, (known.data?.items ?? []).filter(Boolean));
   if (!status.data) {
     return status.error ? (
       <PageError error={status.error} onRetry={() => status.refetch()} />
@@ -33,7 +36,7 @@ export function SystemPage() {
   return (
     <>
       <PageHead title="System">
-        <Health status={status.data} />
+        <Health status={status.data} modes={modes} />
         <Link to="/rules" className={buttonClass("secondary", true)}>
           Rules of the diagnosis
         </Link>
@@ -47,7 +50,7 @@ export function SystemPage() {
           onRetry={() => status.refetch()}
         />
       )}
-      <WithLess status={status.data} />
+      <WithLess modes={modes} />
       <div className="grid gap-4 lg:grid-cols-2">
         <Card id="agents" title="Agents" flush className="self-start">
           {status.data.agents.length ? (
@@ -70,10 +73,7 @@ export function SystemPage() {
 }
 
 /** What is done without at the moment; nothing is shown while all works. */
-function WithLess({ status }: { status: SystemStatus }) {
-  const known = useQuery({ queryKey: ["dependencies"], queryFn: api.dependencies });
-  // What cannot be read as a list of dependencies is the panel's below to show.
-  const modes = degraded(status, (known.data?.items ?? []).filter(Boolean));
+function WithLess({ modes }: { modes: Mode[] }) {
   if (!modes.length) return null;
   return (
     <Card id="with-less" title="Working with less" flush className="mb-4 border-l-4 border-l-warn">
@@ -96,12 +96,12 @@ function WithLess({ status }: { status: SystemStatus }) {
   );
 }
 
-function Health({ status }: { status: SystemStatus }) {
-  const good = status.status === "ok";
+function Health({ status, modes }: { status: SystemStatus; modes: Mode[] }) {
+  const good = status.status === "ok" && !modes.length;
   const Icon = good ? CheckCircle2 : TriangleAlert;
   return (
     <span className={`flex items-center gap-1.5 font-medium ${good ? "text-good" : "text-warn"}`}>
-      <Icon aria-hidden className="size-5" /> {good ? "Ready to train" : "No agent is there: trainings wait"}
+      <Icon aria-hidden className="size-5" /> {good ? "Ready to train" : "Not everything works"}
     </span>
   );
 }

@@ -47,7 +47,10 @@ const rest: Shown[] = [
 /** The few settings that matter most, and the rest folded; what is set there or wrong is in sight. */
 export function How({ form }: { form: TrainingForm }) {
   const wrong = rest.some((item) => form.fields[item.name]);
-  const set = rest.filter((item) => form.values[item.name].trim()).length;
+  // What stands there as it would be anyway is not set: a form that begins with a job has every value.
+  const set = rest.filter(
+    ({ name, placeholder }) => !["", placeholder].includes(form.values[name].trim()),
+  ).length;
   const [open, setOpen] = useState(set > 0);
   useEffect(() => {
     if (wrong) setOpen(true);

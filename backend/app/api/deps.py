@@ -109,18 +109,45 @@ def _tracking(settings: Settings, db: Database, storage: Storage, clock: Callabl
     }
 
 
-def build(settings: Settings, clock: Callable[[], datetime] = utcnow, rng: random.Random | None = None) -> Platform:
-    """Puts a backend together; nothing is opened or started."""
-    rng = rng or random.Random()  # noqa: S311 - jitter, no secret
-    guard = Guard(settings.user_token(), settings.agents_secret(), named_callers(settings))
-    hub = Hub()
-    db = Database(
+def _database(settings: Settings, hub: Hub) -> Database:
+    return Database(
         settings.db_url,
         on_commit=hub.publish,
         on_doubt=hub.look_again,
         seconds=settings.database_timeout_seconds,
         pool=settings.database_pool,
     )
+
+
+def _files(settings: Settings, datasets: DatasetService, artifacts: ArtifactService, cluster: Cluster) -> dict[str, Any]:
+    """The parts that keep files."""
+    db, storage, clock = datasets.db, datasets.storage, datasets.clock
+    return {
+        "storage": storage,
+        "datasets": datasets,
+        "artifacts": artifacts,
+        "uploads": UploadService(storage, datasets, settings, clock),
+        "collector": Collector(db, storage, settings, cluster, clock),
+    }
+
+
+def _jobs(db: Database, training: TrainingService, alive_for: timedelta, clock: Callable[[], datetime]) -> dict[str, Any]:
+    """The parts that take jobs in and show them."""
+    return {
+        "training": training,
+        "bulk_retry": BulkRetry(db, training),
+        "dry_run": DryRun(db, training, alive_for, clock),
+        "reader": JobReader(db),
+        "idempotency": IdempotencyService(db, clock),
+    }
+
+
+def build(settings: Settings, clock: Callable[[], datetime] = utcnow, rng: random.Random | None = None) -> Platform:
+    """Puts a backend together; nothing is opened or started."""
+    rng = rng or random.Random()  # noqa: S311 - jitter, no secret
+    guard = Guard(settings.user_token(), settings.agents_secret(), named_callers(settings))
+    hub = Hub()
+    db = _database(settings, hub)
     cluster = Cluster(db, hub.hear, hub.hear_all)
     storage = Storage(settings.objects_url)
     trainer = TrainerClient(settings.agents_secret())
@@ -131,8 +158,8 @@ def build(settings: Settings, clock: Callable[[], datetime] = utcnow, rng: rando
     def public_url() -> str:
         return platform.public_url()
 
-    tokens = guard.tokens
-    dispatcher = Dispatcher(db, trainer, training, datasets, tokens, public_url, alive_for, clock, rng, cluster)
+    keys = guard.tokens
+    dispatcher = Dispatcher(db, trainer, training, datasets, keys, public_url, alive_for, clock, rng, cluster)
     driver = make_driver(settings, dispatcher, alive_for)
     updates = UpdateService(db, storage, driver.kick, clock, rng, mlflow=settings.mlflow_tracking_uri is not None)
     artifacts = ArtifactService(db, storage, settings, updates, clock)
@@ -142,22 +169,14 @@ def build(settings: Settings, clock: Callable[[], datetime] = utcnow, rng: rando
         db=db,
         hub=hub,
         cluster=cluster,
-        storage=storage,
         trainer=trainer,
-        datasets=datasets,
-        training=training,
-        bulk_retry=BulkRetry(db, training),
-        dry_run=DryRun(db, training, alive_for, clock),
-        reader=JobReader(db),
         updates=updates,
-        artifacts=artifacts,
-        uploads=UploadService(storage, datasets, settings, clock),
-        collector=Collector(db, storage, settings, cluster, clock),
+        **_jobs(db, training, alive_for, clock),
+        **_files(settings, datasets, artifacts, cluster),
         agents=AgentService(db, updates, trainer, driver.kick, alive_for, clock),
         rules=RuleService(db, storage, clock),
         explanations=ExplanationService(db, storage, make_llm(settings)),
         **_tracking(settings, db, storage, clock),
-        idempotency=IdempotencyService(db, clock),
         mlflow=make_mlflow(settings, db, artifacts, clock),
         gauges=Gauges(db, settings.home, alive_for, hub.watching, clock),
         alerts=make_alerts(settings.alert_url, public_url, clock),

@@ -105,7 +105,7 @@ async def test_a_full_disk_is_called_by_its_name_although_nothing_more_can_be_wr
         wide = {"model": "mlp-small", "settings": {"hidden": 4096}, "image_size": 32}
         job_id = await platform.submit(**{**CONFIG, **wide})
         attempt = await first_failure(platform, job_id)
-        assert said(attempt) == ("DISK_FULL", "The training machine's disk was full.")
+        assert said(attempt) == ("DISK_FULL", "The disk was full.")
         assert attempt["error"]["suggested_action"].startswith("Free space on this machine")
         await platform.ask("POST", f"{JOBS}/{job_id}/cancel")
 

@@ -42,7 +42,7 @@ export const errorCodes = {
     title: "Disk full",
     retryable: true,
     http: null,
-    message: "The training machine's disk was full.",
+    message: "The disk was full.",
     action: "Free space on this machine, train on another one, or shrink the data set.",
   },
   CUDA_UNAVAILABLE: {

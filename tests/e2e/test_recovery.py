@@ -187,6 +187,8 @@ async def test_a_loss_that_is_no_number_goes_back_to_the_last_checkpoint_with_a_
     assert await trained(platform, job_id) == [(1, 1), (2, 2), (2, 3)]
     items = (await platform.ask("GET", f"{JOBS}/{job_id}/metrics")).json()["items"]
     assert all(0 < item["lr"] < 0.01 for item in items[1:])
+    files = (await platform.ask("GET", f"{JOBS}/{job_id}/artifacts")).json()["items"]
+    assert {"failed_batch.jpg", "train_batch0.jpg"} <= {item["name"] for item in files}
 
 
 async def test_a_training_that_is_killed_at_a_random_epoch_loses_at_most_that_epoch(platform: RunningPlatform) -> None:

@@ -147,7 +147,7 @@ class ResumedFrom(BaseModel):
 
     attempt: int
     epoch: int
-    job_id: str | None = Field(description="The job that it is of, where that is another one")
+    job_id: str | None = Field(default=None, description="The job that it is of, where that is another one")
 
 
 class Verdict(BaseModel):

@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import Settings
 from app.core.errors import FieldError, PlatformError
-from app.core.responses import public
 from app.core.tracing import current_traceparent
 from app.db.models import Idempotency, Job, Weights
 from app.db.repositories import agents, jobs
@@ -22,7 +21,6 @@ from app.services.config_check import check_config, effective_config, task_error
 from app.services.datasets import DatasetService
 from app.services.going_on import checkpoint_of, fits
 from app.services.retry_config import asked_config
-from app.services.safe_batch import safe_batch, too_large
 from app.services.verdicts import cancel_job, fail_job
 from app.services.views import error_again
 
@@ -142,25 +140,6 @@ class TrainingService:
         dataset = await self.datasets.get(values["dataset_id"])
         mismatch = task_error(values, task, dataset.task, known)
         return [*errors, mismatch] if mismatch else errors
-
-    async def validate(self, config: TrainingConfig) -> dict[str, Any]:
-        """A dry run: all problems in their public form, and the configuration as it would run."""
-        errors = await self.problems(config)
-        known = await self.db.read(agents.frameworks)
-        values, task = effective_config(config, known)
-        warnings = []
-        if not known:
-            warnings.append(public(PlatformError.from_code("TRAINER_UNREACHABLE")))
-        safe = await self.db.read(lambda session: safe_batch(session, values))
-        if safe is not None:
-            warnings.append(too_large(values, safe))
-        return {
-            "valid": not errors,
-            "errors": [public(error) for error in errors],
-            "warnings": warnings,
-            "safe_batch": safe,
-            "config": {**values, "task": task},
-        }
 
     async def cancel(self, job_id: str) -> None:
         """Stops a job: at once where no agent holds it, else the orchestrator asks the agent. Cancelling twice is fine.

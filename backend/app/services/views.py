@@ -92,7 +92,7 @@ def seconds_of(attempt: Attempt) -> float | None:
 
 
 def _resumed(file: dict[str, Any] | None) -> dict[str, Any] | None:
-    return {"attempt": file["attempt"], "epoch": file["epoch"], "job_id": file.get("job_id")} if file else None
+    return {key: file[key] for key in ("job_id", "attempt", "epoch") if key in file} if file else None
 
 
 def charged(attempt: Attempt) -> bool | None:

@@ -1133,7 +1133,7 @@ export interface ResumedFrom {
   attempt: number;
   epoch: number;
   /** The job that it is of, where that is another one */
-  job_id: string | null;
+  job_id?: string | null;
 }
 
 /** A job and the one that tries it again. */

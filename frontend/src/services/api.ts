@@ -5,7 +5,6 @@ import type {
   Attempt,
   BulkRetryAnswer,
   BulkRetryRequest,
-  BundlePreview,
   Dataset,
   DatasetReport,
   Dependency,
@@ -13,7 +12,6 @@ import type {
   EpochFigures,
   ErrorResponse,
   Explanation,
-  FeedbackView,
   FieldProblem,
   Fix,
   Framework,
@@ -27,7 +25,6 @@ import type {
   Rule,
   RuleDraft,
   Session,
-  SimilarFailures,
   SystemStatus,
   TrainingConfig,
   Validation,
@@ -154,7 +151,7 @@ export function query(params: Record<string, Param | Param[]>): string {
   return text ? `?${text}` : "";
 }
 
-const jobPath = (id: string) => `/training-jobs/${encodeURIComponent(id)}`;
+export const jobPath = (id: string) => `/training-jobs/${encodeURIComponent(id)}`;
 
 export const api = {
   session: () => request<Session>("GET", "/session"),
@@ -168,12 +165,6 @@ export const api = {
   /** Without `ask` no model is asked; words that are kept already come all the same. */
   explanation: (id: string, ask: boolean) =>
     request<Explanation>("GET", `${jobPath(id)}/explanation?ask=${ask}`),
-  similar: (id: string) => request<SimilarFailures>("GET", `${jobPath(id)}/similar`),
-  feedback: (id: string) => request<FeedbackView>("GET", `${jobPath(id)}/feedback`),
-  giveFeedback: (id: string, helped: boolean) =>
-    request<FeedbackView>("PUT", `${jobPath(id)}/feedback`, { helped }),
-  supportPreview: (id: string) => request<BundlePreview>("GET", `${jobPath(id)}/support-bundle/preview`),
-  supportUrl: (id: string) => `/api/v1${jobPath(id)}/support-bundle`,
   metrics: (id: string) => request<Items<EpochFigures>>("GET", `${jobPath(id)}/metrics`),
   artifacts: (id: string) => request<Items<Artifact>>("GET", `${jobPath(id)}/artifacts`),
   logs: (id: string, after: number, limit: number) =>

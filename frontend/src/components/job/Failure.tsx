@@ -177,7 +177,7 @@ function Remedies({ job, error, actions }: Pick<FailureProps, "job" | "error" | 
           </Link>
         )}
       </div>
-      {(error.retryable || job.goes_on) && <GoesOn job={job} changed={[]} />}
+      {!safe.length && !review.length && <GoesOn job={job} changed={[]} />}
     </>
   );
 }

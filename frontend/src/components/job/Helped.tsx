@@ -2,15 +2,15 @@
 
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import type { Job } from "../../generated/api";
-import { api } from "../../services/api";
+import { failures } from "../../services/failures";
 import { Button } from "../ui";
 
 export function Helped({ job, onError }: { job: Job; onError: (error: Error) => void }) {
   const client = useQueryClient();
   const key = ["feedback", job.job_id, job.error?.code];
-  const said = useQuery({ queryKey: key, queryFn: () => api.feedback(job.job_id), retry: false });
+  const said = useQuery({ queryKey: key, queryFn: () => failures.feedback(job.job_id), retry: false });
   const give = useMutation({
-    mutationFn: (helped: boolean) => api.giveFeedback(job.job_id, helped),
+    mutationFn: (helped: boolean) => failures.giveFeedback(job.job_id, helped),
     onSuccess: (answer) => client.setQueryData(key, answer),
     onError,
   });

@@ -113,6 +113,7 @@ export function Log({ job, store, attempt, loading, evidence, handle, chooser }:
     if (opened.current || chosen === null || lines.length <= chosen) return;
     opened.current = true;
     show(chosen);
+    box.current?.scrollIntoView({ block: "center" });
   }, [version]);
 
   return (

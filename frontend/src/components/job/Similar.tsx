@@ -3,7 +3,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { Job } from "../../generated/api";
-import { api } from "../../services/api";
+import { failures } from "../../services/failures";
 import { linkClass } from "../ui";
 
 const SHOWN = 3;
@@ -11,7 +11,7 @@ const SHOWN = 3;
 export function Similar({ job }: { job: Job }) {
   const alike = useQuery({
     queryKey: ["similar", job.job_id, job.error?.code],
-    queryFn: () => api.similar(job.job_id),
+    queryFn: () => failures.similar(job.job_id),
     staleTime: 10_000,
     retry: false,
   });

@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Download } from "lucide-react";
 import type { Job } from "../../generated/api";
 import { bytes } from "../../lib/format";
-import { api } from "../../services/api";
+import { failures } from "../../services/failures";
 import { Dialog } from "../Dialog";
 import { CardError } from "../Failures";
 import { Button, buttonClass, Loading } from "../ui";
@@ -19,7 +19,7 @@ interface SupportProps {
 export function Support({ job, onCopy, onClose }: SupportProps) {
   const preview = useQuery({
     queryKey: ["support", job.job_id, job.last_seq],
-    queryFn: () => api.supportPreview(job.job_id),
+    queryFn: () => failures.supportPreview(job.job_id),
     retry: false,
   });
   return (
@@ -57,7 +57,7 @@ export function Support({ job, onCopy, onClose }: SupportProps) {
         {preview.data && <Button onClick={() => onCopy(preview.data.summary)}>Copy as Markdown</Button>}
         {preview.data && (
           <a
-            href={api.supportUrl(job.job_id)}
+            href={failures.supportUrl(job.job_id)}
             download={preview.data.filename}
             className={buttonClass("primary")}
           >

@@ -44,6 +44,14 @@ def claim_of(job_id: str) -> str:
     return f"dispatch {job_id}"
 
 
+async def _to_hand_over(session: AsyncSession, job_id: str) -> bool:
+    """Whether a job still has to be given to an agent."""
+    job = await jobs.get_job(session, job_id)
+    return job.status == "queued" or (
+        job.status == "starting" and (await jobs.get_attempt(session, job_id, job.attempt)).status == "created"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Dispatcher:
     """What a dispatch needs; `alive_for` is how long an agent counts as alive after its last heartbeat.
@@ -69,8 +77,10 @@ class Dispatcher:
 
         A job that waits for a free agent is fine and gives None, and so is one that another backend is handing over.
         """
-        if self.cluster is None:
+        if self.cluster is None or self.cluster.alone:
             return await self._claimed(job_id)
+        if not await self.db.read(lambda session: _to_hand_over(session, job_id)):
+            return None
         async with self.cluster.claim(claim_of(job_id)) as mine:
             return await self._claimed(job_id) if mine else None
 

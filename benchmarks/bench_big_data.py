@@ -23,7 +23,7 @@ from tests.core.servers import ObjectStore, until
 from tests.running import RunningPlatform
 
 EDGE = 640
-LIMIT_MIB = 700
+LIMIT_MIB = 400
 """Of resident memory, whatever the size: libraries, and what is under way."""
 
 

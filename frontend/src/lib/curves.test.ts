@@ -19,7 +19,7 @@ describe("curves", () => {
   it("puts train and validation of one term into one panel, and each term into its own", () => {
     const found = panels([epoch(1, 1)]);
     expect(found.map((panel) => [panel.title, panel.lines.map((line) => line.name)])).toEqual([
-      ["MAP50", ["metrics/mAP50(B)"]],
+      ["mAP50", ["metrics/mAP50(B)"]],
       ["Box loss", ["train/box_loss", "val/box_loss"]],
       ["Cls loss", ["train/cls_loss"]],
     ]);
@@ -82,4 +82,13 @@ describe("curves", () => {
     const loss = panels([epoch(1, 2), epoch(2, 0.51234)]).find((panel) => panel.title === "Cls loss");
     expect(loss && spoken(loss)).toBe("Cls loss over 2 epochs: train/cls loss from 2 to 0.512");
   });
+});
+
+it("draws memory in gigabytes, of the GPU and of the process, where they are told", () => {
+  const memory = { gpu_bytes: 5_500_000_000, rss_bytes: 2_000_000_000 };
+  const panel = panels([{ ...epoch(1, 1), memory }, epoch(2, 1)]).find((item) => item.key === "memory");
+  expect(panel?.lines.map((line) => [line.label, line.points])).toEqual([
+    ["GPU", [5.5, null]],
+    ["main", [2, null]],
+  ]);
 });

@@ -140,7 +140,13 @@ export function Chart({ panel, resumed, logScale }: ChartProps) {
           <span className="text-bad">not a number in epoch {figure(panel.notFinite)}</span>
         )}
       </figcaption>
-      <div ref={host} role="img" aria-label={spoken(panel)} data-points={panel.x.length} className="w-full" />
+      <div
+        ref={host}
+        role="img"
+        aria-label={spoken(panel)}
+        data-points={panel.x.length}
+        className="w-full overflow-hidden"
+      />
     </figure>
   );
 }

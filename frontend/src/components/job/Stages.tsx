@@ -17,7 +17,7 @@ export function Stages({ job }: { job: Job }) {
         <li
           key={name.split(" ")[0]}
           aria-current={state === "now" ? "step" : undefined}
-          className={`flex min-w-16 flex-1 items-center gap-1 border-t-2 pt-0.5 ${looks[state]}`}
+          className={`flex min-w-24 flex-1 items-center gap-1 border-t-2 pt-0.5 ${looks[state]}`}
         >
           {state === "done" && <Check aria-hidden className="size-3.5 shrink-0" />}
           {name}

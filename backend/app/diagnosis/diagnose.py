@@ -27,7 +27,7 @@ from app.diagnosis.ending import (
 from app.diagnosis.events import GENERAL, SPECIFIC
 from app.diagnosis.evidence import Diagnosis, Evidence
 from app.diagnosis.fingerprint import FINGERPRINT_VERSION, fingerprint
-from app.diagnosis.last_words import last_words, sentence
+from app.diagnosis.last_words import by_topic, last_words, sentence
 from app.diagnosis.logs import PURE, Reading, read_log
 from app.diagnosis.scan import window
 from app.diagnosis.text import TAIL_CHARACTERS, shortened, tone_of
@@ -210,6 +210,8 @@ def _finding(evidence: Evidence, *, failed: bool) -> Finding | None:
     found = next((found for found in _explanations(evidence, reading) if found is not None), None)
     if found is None and (failed or not _succeeded(evidence)):
         found = _unexplained(evidence, reading, failed=failed)
+    if found is not None and found.because:
+        found = by_topic(found)
     if found is not None and found.line is not None and len(evidence.log) > TAIL_CHARACTERS:
         before = len(evidence.log) - len(tail_of(evidence.log))
         found = replace(found, line=found.line + evidence.log.count("\n", 0, before))

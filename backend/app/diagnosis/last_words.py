@@ -2,18 +2,29 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from app.diagnosis.ending import Finding
 from app.diagnosis.events import GENERAL, exception_events
 from app.diagnosis.logs import Reading
+from app.diagnosis.signatures import entity_of, file_in
 from app.diagnosis.text import shortened, tone_of
+from app.diagnosis.topics import complains, topic
 
 LOOKED_AT = 12
 """Lines from the end."""
 LONGEST = 400
-SURE, FAIRLY_SURE = 0.75, 0.7
+SURE, FAIRLY_SURE, GUESSED = 0.75, 0.7, 0.66
+WORDS = 4
+"""Words that a sentence has at least."""
 SENTENCES = 4
 """Lines from the end that a process which ends itself is taken to give its reason in."""
+OWN_WORDS = frozenset(
+    {
+        *("RuntimeError", "Exception", "SystemExit", "ValueError", "AssertionError", "KeyError", "LookupError", "OSError"),
+        *("NotImplementedError", "ConnectionError", "TimeoutError", "MemoryError", "EnvironmentError"),
+    }
+)
 _MEMORY = (
     r"memory\b.{0,60}(?:exceed|kill|stopp|terminat|exhaust)|(?:exceed|exhaust|(?:ran|run) out of|not (?:have )?enough"
     r"|insufficient|killed for)\w*.{0,40}\bmemory|out of memory|OutOfMemory\b|\boom[ _-]?kill"
@@ -46,10 +57,12 @@ _NOT_OF_THE_JOB = re.compile(
 
 _STAMP = re.compile(r"^(?:[\[(]?\d[\d:/T.,Z+\s-]{4,}[\])]?\s*)?(?:[\[(]?(?:ERROR|FATAL|CRITICAL)[\])]?\W+)?")
 """Time and level before a sentence."""
+_RAISED = re.compile(r'File "([^"\n]+)", line \d+, in [^\n]+\n +(?:raise|assert|sys\.exit|exit)\b[^\n]*(?:\n[ ~^]+)?\s*\Z')
+_LIBRARY = re.compile(r"(?:site|dist)-packages|/lib/python3|<frozen")
 _WELL = re.compile(
     r"^.{0,30}\b(?:saved|written|load(?:ed|ing)|reading|using|found \d+|done|finished|success\w*|start(?:ed|ing)"
-    r"|resum(?:ed|ing))\b"
-    r"(?!.{0,80}\b(?:not|no|but|fail\w*|invalid|unknown)\b)",
+    r"|resum(?:ed|ing)|skipp(?:ed|ing))\b(?!.{0,80}\b(?:cannot|could not|but|fail\w*|invalid|unknown|error)\b)"
+    r"|^[\w ]{1,20}: \d+ \w+,|^(?:you can|please|see|try|consider|hint|note|tip)\b|\b(?:not improv|no improvement|plateau)",
     re.IGNORECASE,
 )
 
@@ -58,21 +71,50 @@ def _after_progress(reading: Reading) -> Iterator[tuple[int, str]]:
     """Number and beginning of the last lines that come after the last progress, the first of them first."""
     lines = reading.log.lines
     first = max(0, len(lines) - LOOKED_AT)
-    for line in lines[max(first, reading.last_progress(first) + 1) :]:
+    worked = (index for index in reading.progress(first) if tone_of(lines[index].text) != "hard")
+    for line in lines[max(first, max(worked, default=-1) + 1) :]:
         yield line.number, line.text[:LONGEST]
+
+
+def _sentences(reading: Reading) -> list[tuple[int, str, str]]:
+    """Number, text and words of the last lines that complain, the last one first."""
+    told = [(number, text) for number, text in _after_progress(reading) if text.strip() and tone_of(text) != "soft"]
+    said = [(number, text, _STAMP.sub("", text, count=1)) for number, text in reversed(told[-SENTENCES:])]
+    return [
+        (number, text, words)
+        for number, text, words in said
+        if not _WELL.search(words) and (complains(words) or tone_of(text) == "hard")
+    ]
 
 
 def sentence(reading: Reading) -> Finding | None:
     """What the last sentences of a process that ended itself are about, read as if it had raised them as its error."""
-    told = [(number, text) for number, text in _after_progress(reading) if text.strip() and tone_of(text) != "soft"]
-    for number, text in reversed(told[-SENTENCES:]):
-        if _WELL.search(text):
-            continue
-        events = exception_events(f"RuntimeError: {_STAMP.sub('', text, count=1)}", "", 0)
-        event = next((event for event in events if event.role == "root" and event.tier >= GENERAL), None)
+    said = _sentences(reading)
+    for number, text, words in said:
+        events = exception_events(f"RuntimeError: {words}", "", 0)
+        event = next((event for event in events if event.role in ("root", "cascade") and event.tier >= GENERAL), None)
         if event is not None:
             return Finding(event.code, FAIRLY_SURE, shortened([text]), event.entity, number, tier=6)
+    for number, text, words in said:
+        code = topic(words)
+        if code is not None:
+            return Finding(code, GUESSED, shortened([text]), _about(code, words), number, tier=6)
     return None
+
+
+def _about(code: str, words: str) -> str | None:
+    return entity_of(code, None, words) or file_in(code, f": {words}", "")
+
+
+def by_topic(found: Finding) -> Finding:
+    """A fault in code that the training's own code raised with words of its own is called by what they are about."""
+    kind, _, words = found.because[0].partition(": ")
+    raised = _RAISED.search(found.frames)
+    own = kind in OWN_WORDS and raised is not None and _LIBRARY.search(raised[1]) is None
+    if found.code != "TRAINING_CODE_ERROR" or not own or len(words.split()) < WORDS:
+        return found
+    code = topic(words)
+    return found if code is None else replace(found, code=code, confidence=GUESSED, entity=_about(code, words))
 
 
 def last_words(reading: Reading, *, killed: bool) -> Finding | None:

@@ -73,7 +73,7 @@ class Reading:
         gone = {id(event) for event in from_the_end if self.overcome(event)}
         self.events = [event for event in told if id(event) not in gone]
 
-    def _progress(self, first: int, last: int | None = None) -> Iterator[int]:
+    def progress(self, first: int, last: int | None = None) -> Iterator[int]:
         """Indices of the lines from `first` up to `last` that show a training at work."""
         lines, starts = self.log.lines, self.log.starts
         if first >= len(lines):
@@ -87,10 +87,6 @@ class Reading:
             if index != seen and index not in self._owned and not lines[index].text.startswith("wandb:"):
                 yield index
             seen = index
-
-    def last_progress(self, first: int) -> int:
-        """Index of the last line from `first` on that shows a training at work; -1 where there is none."""
-        return max(self._progress(first), default=-1)
 
     def _elastic(self) -> tuple[str, int] | None:
         """The rank that torchrun saw fail first, and its exit code."""
@@ -203,7 +199,7 @@ class Reading:
         """Whether the event's rank made progress after a line. What is known of the lines further down is not read again."""
         start, known = self._known.get(event.rank, (len(self.log.lines), False))
         if after + 1 < start:
-            between = self._progress(after + 1, start)
+            between = self.progress(after + 1, start)
             own = (index for index in between if self.log.lines[index].rank == event.rank)
             known = any(self._works(event, index) for index in own) or known
             self._known[event.rank] = (after + 1, known)
@@ -281,7 +277,7 @@ class Reading:
         for index in last:
             text = self.log.lines[index].text
             if _FAILED.search(text) and tone_of(text) != "soft" and not _FAILED_IGNORED.search(text):
-                return None if next(self._progress(index + 1), None) is not None else index
+                return None if next(self.progress(index + 1), None) is not None else index
         return None
 
     @property

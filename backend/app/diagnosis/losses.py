@@ -51,7 +51,7 @@ def diverged_line(log: Log) -> int | None:
     """Index of the line in which the losses go wrong for good; None where they do not."""
     base = max(0, len(log.buffer) - LOOKED_AT)
     tail = log.buffer[base:]
-    if b"oss" not in tail and b"GPU_mem" not in tail:
+    if not any(word in tail for word in (b"oss", b"GPU_mem", b"nan")):
         return None
     told = sorted((*_named(tail), *_columns(tail)))
     if not told:

@@ -17,7 +17,8 @@ _EXCEPTION = re.compile(
 _NEW = re.compile(
     r"^(?:\[?\d{4}[-/]\d\d[-/]\d\d|\[\d\d:\d\d|\d\d:\d\d:\d\d|\[?[EWIF]\d{4} |(?:INFO|WARNING|ERROR|DEBUG|CRITICAL)\b[ :]"
     r"|wandb:|(?:[Ee]poch|[Ss]tep|[Ii]ter|[Bb]atch|EPOCH)\b\W{0,3}\d|Epoch\b|\s*\d+%\||Exception ignored|Exception in thread"
-    r"|Error in atexit|During handling of|The above exception|slurmstepd|srun:|\[rank|resource_tracker|=====|-----)"
+    r"|Error in atexit|During handling of|The above exception|slurmstepd|srun:"
+    r"|(?:dmesg|kernel|nvidia-smi|kubectl)\b|\[ *\d+\.\d{2,}\]|NVRM: |\[rank|resource_tracker|=====|-----)"
     r"|it/s[\],]|leaked (?:semaphore|shared_memory)"
 )
 _OPENED = re.compile(r"(?:[:{\[(]|\.call\(\)\.)\s*$")

@@ -62,6 +62,23 @@ def test_reports_and_advice_are_no_complaints() -> None:
         assert verdict(log=f"{STEP}{line}\n", exit_code=1).code == "UNKNOWN_FAILURE", line
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ERROR train: job failed, see the log of the scheduler",
+        "ERROR: step 3 of the pipeline failed",
+        "make: *** [Makefile:12: train] Error 1",
+        "Command failed: python train.py --config a.yaml --lr 0.1",
+        "ERROR trainer: exception in callback (no details)",
+        "error in epoch 3",
+        "FAILED",
+        "GPU 0 utilisation 12%, memory 3.1 GB",
+    ],
+)
+def test_words_that_only_say_that_it_failed_and_where_more_is_said_tell_no_cause(line: str) -> None:
+    assert verdict(log=f"{STEP}{line}\n", exit_code=1).code == "UNKNOWN_FAILURE"
+
+
 def test_only_what_the_trainings_own_code_raised_is_called_by_its_topic() -> None:
     assert verdict(log=OWN.format("/work/train.py", SAID), exit_code=1).code == "DATASET_INVALID_FORMAT"
     text = "lazy wrapper should be called at most once for its options"

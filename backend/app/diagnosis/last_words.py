@@ -57,6 +57,17 @@ _NOT_OF_THE_JOB = re.compile(
 
 _STAMP = re.compile(r"^(?:[\[(]?\d[\d:/T.,Z+\s-]{4,}[\])]?\s*)?(?:[\[(]?(?:ERROR|FATAL|CRITICAL)[\])]?\W+)?")
 """Time and level before a sentence."""
+_WITHOUT_A_CAUSE = re.compile(
+    r"\b(?:training|job|run|process|task|step|stage|phase|worker|rank|node|attempt|child|script|program|command|launcher|trial)\b"
+    r"[^,;:]{0,30}\b(?:fail(?:ed|ure|s)?|abort(?:ed|ing)?|exit(?:ed|s|ing)?|died|crash(?:ed)?|stopped|terminated|ended|gone"
+    r"|(?:did )?not (?:finish|complete|succeed)\w*|unsuccessful\w*|unhealthy)\b[^,;:]*"
+    r"|\b(?:please )?(?:see|check|look|refer|consult|contact|read (?:the|more)|search|ask|inspect|examine)\b.*"
+    r"|\bfor (?:more )?(?:details|information)\b.*|\bfail(?:ed)? with (?:exit )?(?:code|status) \d+"
+    r"|\bexit(?:ed|ing)?\b.*\b(?:code|status)\b \d+|\bexit status \d+|\bgiving up\b"
+    r"|\b(?:error|exception|problem|failure)s? (?:in|at|on|during|while|of)\b[^,;:]*",
+    re.IGNORECASE,
+)
+"""Parts of a sentence that say that it failed, and where more is said, and not why."""
 _RAISED = re.compile(r'File "([^"\n]+)", line \d+, in [^\n]+\n +(?:raise|assert|sys\.exit|exit)\b[^\n]*(?:\n[ ~^]+)?\s*\Z')
 _LIBRARY = re.compile(r"(?:site|dist)-packages|/lib/python3|<frozen")
 _WELL = re.compile(
@@ -79,7 +90,10 @@ def _after_progress(reading: Reading) -> Iterator[tuple[int, str]]:
 def _sentences(reading: Reading) -> list[tuple[int, str, str]]:
     """Number, text and words of the last lines that complain, the last one first."""
     told = [(number, text) for number, text in _after_progress(reading) if text.strip() and tone_of(text) != "soft"]
-    said = [(number, text, _STAMP.sub("", text, count=1)) for number, text in reversed(told[-SENTENCES:])]
+    said = [
+        (number, text, _WITHOUT_A_CAUSE.sub("", _STAMP.sub("", text, count=1)))
+        for number, text in reversed(told[-SENTENCES:])
+    ]
     return [
         (number, text, words)
         for number, text, words in said

@@ -9,7 +9,7 @@ from app.diagnosis.events import GENERAL, exception_events
 from app.diagnosis.logs import Reading
 from app.diagnosis.signatures import entity_of, file_in
 from app.diagnosis.text import shortened, tone_of
-from app.diagnosis.topics import complains, topic
+from app.diagnosis.topics import complains, reports, topic
 
 LOOKED_AT = 12
 """Lines from the end."""
@@ -97,7 +97,7 @@ def _sentences(reading: Reading) -> list[tuple[int, str, str]]:
     return [
         (number, text, words)
         for number, text, words in said
-        if not _WELL.search(words) and (complains(words) or tone_of(text) == "hard")
+        if not _WELL.search(words) and ((complains(words) and not reports(words)) or tone_of(text) == "hard")
     ]
 
 

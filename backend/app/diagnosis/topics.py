@@ -13,6 +13,8 @@ _COMPLAINT = re.compile(
     r"|answer(?:s|ed)? (?:with )?[45]\d\d)\b|n't\b|!=|\b100 ?%",
     re.IGNORECASE,
 )
+_MERE_REPORT = re.compile(r"^[\w ]{1,20}: (?:no|not|without)\b|, (?:no|not) |\bnot installed, ", re.IGNORECASE)
+"""How a training reports of itself what it does not do or has not: no complaint where the line has no level."""
 _THINGS = (
     r"(?:images?|labels?|masks?|annotations?|box(?:es)?|polygons?|keypoints?|class(?:es)?|categor(?:y|ies)|samples?|splits?"
     r"|folds?|data ?sets?|columns?|header|rows?|records?|manifests?|captions?|targets?|frames?|videos?|COCO|VOC|YOLO format"
@@ -140,6 +142,11 @@ MOST_CHARACTERS = 300
 def complains(text: str) -> bool:
     """Whether a sentence says that something is not as it should be."""
     return _COMPLAINT.search(text[:MOST_CHARACTERS]) is not None
+
+
+def reports(text: str) -> bool:
+    """Whether a line without a level sounds like a report of what is not used or not there, with which all goes on."""
+    return _MERE_REPORT.search(text) is not None
 
 
 def topic(text: str) -> str | None:

@@ -58,6 +58,9 @@ def test_reports_and_advice_are_no_complaints() -> None:
         "data: 1200 images, 12 without labels",
         "saved a.pt, 3 checkpoints left",
         "hint: no labels is a common error",
+        "tensorboard not installed, logging to csv",
+        "lr scheduler: no warmup",
+        "val set has 120 images, no augmentation",
     ):
         assert verdict(log=f"{STEP}{line}\n", exit_code=1).code == "UNKNOWN_FAILURE", line
 
@@ -80,7 +83,7 @@ def test_words_that_only_say_that_it_failed_and_where_more_is_said_tell_no_cause
 
 
 def test_only_what_the_trainings_own_code_raised_is_called_by_its_topic() -> None:
-    assert verdict(log=OWN.format("/work/train.py", SAID), exit_code=1).code == "DATASET_INVALID_FORMAT"
+    assert verdict(log=OWN.format("/srv/job/train.py", SAID), exit_code=1).code == "DATASET_INVALID_FORMAT"
     text = "lazy wrapper should be called at most once for its options"
     assert topic(text) == "INVALID_CONFIG"
     for place in ("/opt/venv/lib/python3.11/site-packages/torch/x.py", "/usr/lib/python3.11/functools.py"):

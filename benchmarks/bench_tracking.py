@@ -1,7 +1,7 @@
 """What the error tracking costs, however much is stored: lists, one group, search, and writing.
 
-    python benchmarks/bench_tracking.py                                      10⁴ and 10⁵ occurrences, in less than a minute
-    python benchmarks/bench_tracking.py --database postgresql --rows 10000000 --against 100000   the full size, in some minutes
+    python benchmarks/bench_tracking.py                                      10⁴ and 10⁵ occurrences, in a minute
+    python benchmarks/bench_tracking.py --database postgresql --rows 10000000 --against 100000   the full size, in minutes
     python benchmarks/bench_tracking.py --database sqlite --rows 1000000 --against 100000
 
 Goals: list, one group and search under 50 ms at the 95th percentile, over HTTP without the network; the median grows less
@@ -166,7 +166,8 @@ async def _timed(platform: Platform, many: list[Seen]) -> float:
 def _seen(rng: random.Random, kind: int) -> Seen:
     error = {"code": "CUDA_OOM", "message": "Not enough memory on the GPU", "params": {"batch_size": 32}, "fixes": []}
     return Seen(
-        fingerprint=f"v1:{kind & 0xFFFFFFFFFFFFFFFF:016x}", source="api", code="CUDA_OOM", title="CUDA out of memory", at=NOW,
+        fingerprint=f"v1:{kind & 0xFFFFFFFFFFFFFFFF:016x}", source="api", code="CUDA_OOM", title="CUDA out of memory",
+        at=NOW,
         error=error, trace_id=f"{rng.getrandbits(128):032x}", user_name=f"user-{rng.randrange(USERS)}",
         job_id=f"K-{rng.randrange(1000)}", entity=f"batch {rng.randrange(50)}",
     )  # fmt: skip

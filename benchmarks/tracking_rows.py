@@ -1,7 +1,7 @@
 """Fills a database with occurrences as the error tracking would have stored them, by a few large statements.
 
-A third as many jobs as occurrences fail, each in one way; kinds of failures grow with the root of the occurrences, and few of
-them are frequent. Everything is spread over 90 days.
+A third as many jobs as occurrences fail, each in one way; kinds of failures grow with the root of the occurrences, and few
+of them are frequent. Everything is spread over 90 days.
 """
 
 import hashlib
@@ -79,19 +79,25 @@ def statements(rows: int, *, postgres: bool) -> Iterable[str]:
         yield from (f"drop index {name}" for name in indexes)
         yield f"delete from {table}"
     job = chance.format("(i / 3 + 1)")
-    error = '\'{"code":"CUDA_OOM","type":"user_error","severity":"low","message":"Not enough memory on the GPU for batch \' || (i % 64) || \'","retryable":true,"params":{"batch_size":\' || (i % 64) || \'},"fixes":[],"errors":[],"doc_url":"/errors/CUDA_OOM","title":"Out of GPU memory"}\''
+    error = (
+        """'{"code":"CUDA_OOM","type":"user_error","severity":"low","message":"Not enough memory on the GPU for batch '"""
+        """ || (i % 64) || '","retryable":true,"params":{"batch_size":' || (i % 64) || """
+        """'},"fixes":[],"errors":[],"doc_url":"/errors/CUDA_OOM","title":"Out of GPU memory"}'"""
+    )
     yield (
         "insert into error_occurrences (id, group_id, at, trace_id, user_name, job_id, attempt, entity, error) "
         f"select i, {group.format(job)}, {moment.format('i', rows)}, md5({'i::text' if postgres else 'i'}), "
         f"'user-' || ((i / 3) % {USERS}), 'J-' || (i / 3 + 1), i % 3 + 1, "
-        f"case when i % 10 = 0 then 'images/' || (i % 200003) || '.jpg' end, {'(' + error + ')::json' if postgres else error} "
+        f"case when i % 10 = 0 then 'images/' || (i % 200003) || '.jpg' end, "
+        f"{'(' + error + ')::json' if postgres else error} "
         f"from {numbers.format(rows)}"
     )
     for kind, column in (("job", "job_id"), ("user", "user_name")):
         yield _affected(kind, column)
     yield (
         "insert into error_affected (group_id, kind, name, count, first_at, last_at) "
-        "select group_id, 'entity', entity, n, a, z from (select group_id, entity, count(*) as n, min(at) as a, max(at) as z, "
+        "select group_id, 'entity', entity, n, a, z from "
+        "(select group_id, entity, count(*) as n, min(at) as a, max(at) as z, "
         "row_number() over (partition by group_id order by max(at) desc) as place from error_occurrences "
         "where entity is not null group by group_id, entity) as counted where place <= 1000"
     )
@@ -106,7 +112,8 @@ def statements(rows: int, *, postgres: bool) -> Iterable[str]:
     ):
         yield (
             "insert into error_counts (group_id, user_name, span, bucket, count) "
-            f"select group_id, {name}, '{span}', {bucket}, count(*) from error_occurrences {wanted} group by 1, 2, 3, 4 order by 4"
+            f"select group_id, {name}, '{span}', {bucket}, count(*) from error_occurrences {wanted} "
+            "group by 1, 2, 3, 4 order by 4"
         )
     yield from _job_rows(jobs, numbers, moment, group, chance, rows)
 
@@ -120,7 +127,8 @@ def _numbers(postgres: bool) -> str:
 def _affected(kind: str, column: str) -> str:
     return (
         "insert into error_affected (group_id, kind, name, count, first_at, last_at) "
-        f"select group_id, '{kind}', {column}, count(*), min(at), max(at) from error_occurrences group by group_id, {column} order by max(at)"
+        f"select group_id, '{kind}', {column}, count(*), min(at), max(at) from error_occurrences "
+        f"group by group_id, {column} order by max(at)"
     )
 
 
@@ -183,7 +191,8 @@ def fill(rows: int, run: Callable[[str], None], many: Callable[[str, list[Any]],
         told.append(row)
         words += [(word, row["id"]) for word in found]
     at = "2026-08-26 00:00:00.000000"
-    columns = "id, fingerprint, source, code, causer, severity, title, state, state_at, first_seen, last_seen, count, jobs, users, entities"
+    columns = "id, fingerprint, source, code, causer, severity, title, state, state_at, first_seen, last_seen, "
+    columns += "count, jobs, users, entities"
     many(
         f"insert into error_groups ({columns}) values (?, ?, 'job', ?, ?, 'low', ?, ?, '{at}', '{at}', '{at}', 0, 0, 0, 0)",
         [tuple(row[key] for key in ("id", "fingerprint", "code", "causer", "title", "state")) for row in told],

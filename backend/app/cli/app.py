@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli import agents, datasets, explain, jobs, models, system, train
+from app.cli import agents, datasets, errors, explain, jobs, models, system, train
 from app.cli.client import close_connections
 from app.cli.output import EXIT_BUG, EXIT_INTERRUPTED, EXIT_USAGE, EXIT_USER, RED, Output, exit_code, shown
 
@@ -29,6 +29,7 @@ cli.add_typer(jobs.cli, name="jobs")
 cli.add_typer(datasets.cli, name="datasets")
 cli.add_typer(models.cli, name="models")
 cli.add_typer(agents.cli, name="agents")
+cli.add_typer(errors.cli, name="errors")
 for command in (system.up, system.serve, train.train, explain.explain, explain.diagnose, system.migrate, system.status):
     cli.command()(command)
 

@@ -114,10 +114,10 @@ class GroupDetail(GroupView):
     """One group with everything that is known of it."""
 
     hours: list[Bucket] = Field(description="The last 48 hours; only for operators, others see an empty list")
-    days: list[Bucket] = Field(description="The last 90 days, those without one left out")
-    affected_jobs: list[AffectedView] = Field(description="The newest 20")
-    affected_users: list[AffectedView] = Field(description="The newest 20; only for operators")
-    entities: list[AffectedView] = Field(description="The newest 20; only for operators")
+    days: list[Bucket] = Field(description="The last 30 days, those without one left out")
+    affected_jobs: list[AffectedView] = Field(description="The newest 10")
+    affected_users: list[AffectedView] = Field(description="The newest 10; only for operators")
+    entities: list[AffectedView] = Field(description="The newest 10; only for operators")
     fingerprints: list[KnownFingerprint]
     fix: PastFix | None = Field(description="What helped most often")
     fixes: list[PastFix]

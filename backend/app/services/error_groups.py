@@ -21,8 +21,8 @@ from app.services.past_fixes import fixes_of
 from app.services.views import stamp
 
 logger = get_logger(__name__)
-TREND_DAYS, SHOWN_DAYS, SHOWN_HOURS = 14, 90, 48
-SHOWN = 20
+TREND_DAYS, SHOWN_DAYS, SHOWN_HOURS = 14, 30, 48
+SHOWN = 10
 NEWEST = 10
 
 

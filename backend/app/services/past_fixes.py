@@ -16,7 +16,7 @@ from app.db.models import Attempt, Job
 from app.db.states import JOB_FINAL
 from app.db.tracking import ErrorAffected
 
-NEWEST_JOBS = 100
+NEWEST_JOBS = 50
 LONGEST_CHAIN = 5
 """Retries of retries that are followed."""
 WORDS = {"batch_size": "batch", "val_batch_size": "validation batch", "image_size": "image size", "lr0": "learning rate"}

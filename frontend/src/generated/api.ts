@@ -635,13 +635,13 @@ export interface GroupDetail {
   doc_url: string;
   /** The last 48 hours; only for operators, others see an empty list */
   hours: (Bucket)[];
-  /** The last 90 days, those without one left out */
+  /** The last 30 days, those without one left out */
   days: (Bucket)[];
-  /** The newest 20 */
+  /** The newest 10 */
   affected_jobs: (AffectedView)[];
-  /** The newest 20; only for operators */
+  /** The newest 10; only for operators */
   affected_users: (AffectedView)[];
-  /** The newest 20; only for operators */
+  /** The newest 10; only for operators */
   entities: (AffectedView)[];
   fingerprints: (KnownFingerprint)[];
   /** What helped most often */

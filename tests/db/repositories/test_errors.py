@@ -137,7 +137,8 @@ async def test_groups_are_found_by_words_names_traces_codes_states_and_times(db:
     (oom, lost), _ = await put(db, [replace(OOM, trace_id=trace), replace(LOST, at=AT + timedelta(days=2))])
     found = {
         "memory": [oom], "Memory CUDA": [oom], "mem alloc": [oom], "oom": [oom], "heartbeat": [lost], "memory heartbeat": [],
-        "J-2": [lost], "batch 7": [oom], trace: [oom], trace.upper(): [oom], "?!": [], "  ": [lost, oom], "v1:" + "0" * 16: [],
+        "J-2": [lost], "batch 7": [oom], trace: [oom], trace.upper(): [oom], "?!": [], "  ": [lost, oom],
+        "v1:" + "0" * 16: [],
     }  # fmt: skip
     assert {text: await ids(db, q=text) for text in found} == found
     for wanted, expected in (

@@ -92,6 +92,12 @@ def statements(rows: int, *, postgres: bool) -> Iterable[str]:
         f"{'(' + error + ')::json' if postgres else error} "
         f"from {numbers.format(rows)}"
     )
+    yield from _sums(postgres)
+    yield from _job_rows(jobs, numbers, moment, group, chance, rows)
+
+
+def _sums(postgres: bool) -> Iterable[str]:
+    """What is counted of the occurrences."""
     for kind, column in (("job", "job_id"), ("user", "user_name")):
         yield _affected(kind, column)
     yield (
@@ -115,7 +121,6 @@ def statements(rows: int, *, postgres: bool) -> Iterable[str]:
             f"select group_id, {name}, '{span}', {bucket}, count(*) from error_occurrences {wanted} "
             "group by 1, 2, 3, 4 order by 4"
         )
-    yield from _job_rows(jobs, numbers, moment, group, chance, rows)
 
 
 def _numbers(postgres: bool) -> str:

@@ -212,3 +212,33 @@ async def test_the_digest_tells_what_a_week_was_like(
     assert (digest["total"], digest["before"], digest["failed_jobs"]) == (2, 1, 2)
     assert [row["line"] for row in digest["new"]] == ["ValueError: something else"]
     assert "2 failures, +100% against the week before" in digest["text"]
+
+
+async def test_a_failure_that_is_judged_anew_moves_to_its_new_group(
+    client: httpx.AsyncClient, platform: Platform, mock_trainer_service: TrainerService
+) -> None:
+    await fail(client, platform)
+    job_id = await fail(client, platform)
+    (old,) = await groups(client, source="job")
+    rule = {"label": "gate", "pattern": r"gate \d+ is shut", "code": "GPU_HARDWARE_FAULT"}
+    assert (await client.post("/api/v1/rules", json=rule)).status_code == 201
+    assert (await client.post(f"{JOBS}/{job_id}/attempts/1/diagnose")).json()["changed"]
+    await platform.occurrences.follow()
+    found = {group["code"]: (group["count"], group["jobs"]) for group in await groups(client, source="job")}
+    assert found == {old["code"]: (1, 1), "GPU_HARDWARE_FAULT": (1, 1)}
+    assert (await client.get(f"{JOBS}/{job_id}/similar")).json()["group"]["code"] == "GPU_HARDWARE_FAULT"
+
+
+async def test_two_bugs_of_one_route_are_two_groups_and_two_of_a_kind_one(
+    client: httpx.AsyncClient, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for raised in (KeyError("a"), KeyError("b"), ZeroDivisionError()):
+
+        async def broken(*_: Any, raised: Exception = raised, **__: Any) -> None:
+            raise raised
+
+        monkeypatch.setattr(platform.reader, "page", broken)
+        assert (await client.get(JOBS)).status_code == 500
+    await platform.occurrences.flush()
+    found = {group["line"]: group["count"] for group in await groups(client, code="SYSTEM_ERROR")}
+    assert found == {"KeyError in GET /api/v1/training-jobs": 2, "ZeroDivisionError in GET /api/v1/training-jobs": 1}

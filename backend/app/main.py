@@ -38,6 +38,25 @@ from app.core.redact import redact_text
 from app.db.session import utcnow
 from app.websocket import training as training_websocket
 
+ROUTERS = tuple(
+    module.router
+    for module in (
+        many_jobs,
+        training,
+        datasets,
+        uploads,
+        weights,
+        agents,
+        rules,
+        system,
+        error_groups,
+        feedback,
+        errors,
+        documents,
+        training_websocket,
+    )
+)
+
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -87,27 +106,10 @@ def create_app(settings: Settings | None = None, clock: Callable[[], datetime] =
     )
     platform = app.state.platform = build(settings, clock)
     way_out = responses.WayOut([platform.occurrences.note])
-    for module in (
-        many_jobs,
-        training,
-        datasets,
-        uploads,
-        weights,
-        agents,
-        rules,
-        system,
-        error_groups,
-        feedback,
-        errors,
-        documents,
-        training_websocket,
-    ):
-        app.include_router(module.router)
+    for router in ROUTERS:
+        app.include_router(router)
         expect_answers(
-            (route.path, method)
-            for route in module.router.routes
-            if isinstance(route, APIRoute)
-            for method in route.methods
+            (route.path, method) for route in router.routes if isinstance(route, APIRoute) for method in route.methods
         )
     app.include_router(system.metrics_router)
     # The page takes every path that is left.

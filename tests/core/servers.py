@@ -58,7 +58,9 @@ class Server:
         """Stops it and all below it where they stand, or lets them go on."""
         if self.process is not None:
             for pid in _family(self.process.pid):
-                os.kill(pid, signal.SIGSTOP if yes else signal.SIGCONT)
+                # One that serves a connection may end in between.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP if yes else signal.SIGCONT)
 
 
 def _family(root: int) -> list[int]:

@@ -160,7 +160,15 @@ class ObjectStore(Server):
 
         options = {name.lower(): value for name, value in self.environment().items()}
         store = S3Store(self.bucket, config=options, client_options={"allow_http": True})  # type: ignore[arg-type]
-        self.wait(lambda: obstore.list(store).collect() is not None)
+
+        def ready() -> bool:
+            # A list is answered before the part that holds the contents has joined.
+            obstore.put(store, "ready", b"yes")
+            obstore.get(store, "ready").bytes()
+            obstore.delete(store, "ready")
+            return True
+
+        self.wait(ready)
 
     def close(self) -> None:
         """Ends it and removes its files and sockets."""

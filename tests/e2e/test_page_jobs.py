@@ -75,7 +75,7 @@ def test_failures_are_grouped_by_reason_and_tried_again_together(
     until(lambda: client.status(successor) == "failed", "the end of the retry")
     row = page.get_by_role("listitem").filter(has_text=re.compile(rf"^(?!.*{successor} group).*{failed[0]}"))
     expect(row.get_by_role("link", name=f"retried as {successor}, failed")).to_be_visible()
-    page.get_by_role("button", name="Unresolved").click()
+    page.get_by_role("button", name="Unresolved", pressed=False).first.click()
     expect(page.get_by_role("status").filter(has_text="2 found")).to_be_visible()
 
 

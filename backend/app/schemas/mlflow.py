@@ -20,7 +20,7 @@ class MlflowView(BaseModel):
         description="behind: MLflow is away, what it misses is kept and sent when it is back; refused: it does not take it"
     )
     url: str | None = Field(description="Where to see the run")
-    waiting: int = Field(description="Events with figures that MLflow has not been told yet")
+    waiting: int = Field(description="Updates of the training that MLflow has not been told yet")
     gap: MlflowGap | None
-    given_up: int = Field(description="Events that MLflow will never be told: too many were waiting")
+    given_up: int = Field(description="Updates that MLflow will never be told: too many were waiting")
     reason: str | None = Field(description="What MLflow does instead of taking figures")

@@ -59,6 +59,8 @@ class MlflowRuns:
         """The newest failure and when it was."""
         self._me = uuid.uuid4().hex
         self._failures = 0
+        self._not_before: datetime | None = None
+        """When the server said to come again."""
         self._later: dict[str, tuple[datetime, int]] = {}
         """Runs that fail while MLflow is there: when to try again, and failures so far."""
         self._task: asyncio.Task[None] | None = None
@@ -86,6 +88,9 @@ class MlflowRuns:
 
     async def round(self) -> None:
         """Tells MLflow everything that it can be told now."""
+        if self._not_before is not None and self.clock() < self._not_before:
+            return
+        self._not_before = None
         if not await self.db.read(runs.any_open):
             if self.away_since is not None:
                 await self._is_back()
@@ -156,8 +161,7 @@ class MlflowRuns:
             points_total.labels(outcome="given up").inc(lost)
             logger.warning("mlflow journal full: the oldest trainings' figures were given up", events=lost)
         if self.client.wait_asked:
-            # The server said when to come again.
-            await asyncio.sleep(min(LONGEST_PAUSE, self.client.wait_asked))
+            self._not_before = now + timedelta(seconds=min(LONGEST_PAUSE, self.client.wait_asked))
 
     async def _tell(self, run: MlflowRun, job: Job) -> None:
         """Brings one run up to date, and closes it where its job has ended.

@@ -301,8 +301,11 @@ async def test_an_outage_costs_a_training_nothing_and_all_arrives_in_order_once_
     await follower.round()
     assert store.run().info.status == "FINISHED"
     assert store.epochs() == [(number, number / 10) for number in range(1, 7)]
-    saw = f"The training went on; its page said that MLflow {failing.reason}, how many figures wait, and when the gap ended."
-    did = "Kept the figures with the job, asked again every few seconds, sent all in order and none twice."
+    saw = (
+        f"The training went on; the job's `mlflow` in the interface said that it {failing.reason}, how many figures wait, "
+        "and when the gap ended."
+    )
+    did = "Kept the figures with the job; when asked again, sent all in order and none twice."
     record_fault("MLflow", fault, "MLFLOW_UNAVAILABLE", saw, did, seconds)
 
 
@@ -333,7 +336,9 @@ async def test_a_slow_server_only_comes_later(
     await follower.round()
     assert seconds < 0.5
     assert store.epochs() == [(number, number / 10) for number in range(1, 5)]
-    record_fault("MLflow", "slow", None, "Curves in MLflow come later.", "Sent in fewer and larger pieces.", seconds)
+    record_fault(
+        "MLflow", "slow", None, "Curves in MLflow come later.", "Waited for each answer; the training did not.", seconds
+    )
 
 
 async def test_after_a_restart_it_goes_on_where_it_was_and_finds_its_run_again(

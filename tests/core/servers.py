@@ -43,9 +43,13 @@ class Server:
             **more,
         )
 
+    def _lives(self) -> bool:
+        # The number of a process that has ended may be another server's by now.
+        return self.process is not None and self.process.poll() is None
+
     def kill(self) -> None:
         """kill -9 for it and all below it."""
-        if self.process is not None:
+        if self._lives():
             family = _family(self.process.pid)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -56,7 +60,7 @@ class Server:
 
     def freeze(self, yes: bool = True) -> None:
         """Stops it and all below it where they stand, or lets them go on."""
-        if self.process is not None:
+        if self._lives():
             for pid in _family(self.process.pid):
                 # One that serves a connection may end in between.
                 with contextlib.suppress(ProcessLookupError):

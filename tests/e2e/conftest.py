@@ -1,4 +1,4 @@
-"""One platform for all page tests of a process; a browser and a logged-in context for each file."""
+"""A platform, a browser and a logged-in context for each file of page tests: what one leaves undone holds up no other."""
 
 import os
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ from tests.e2e.chromium import chromium
 from tests.waiting import until
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """`vtp up` with the sample of classification, and a trainer that offers itself."""
+    """`vtp up`, as a user starts it."""
     running = Platform(tmp_path_factory.mktemp("home"))
     yield running
     running.stop()
@@ -34,8 +34,8 @@ def context(browser: Browser, platform: Platform) -> Iterator[BrowserContext]:
     """A browser that is logged in, on a platform that can train."""
     made = opened(browser, platform, color_scheme="light")
     client = Client(made, platform.address)
-    if not any(item["dataset_id"] == "digits-classify" for item in client.get("/datasets")["items"]):
-        client.post("/datasets/samples", {"sample": "digits-classify"})
+    for sample in ("digits-classify", "digits-detect"):
+        client.post("/datasets/samples", {"sample": sample})
     until(lambda: any(item["framework"] == "sklearn" for item in client.get("/frameworks")["items"]), "a trainer")
     yield made
     made.close()

@@ -2,84 +2,17 @@
 
 import json
 import os
-import shutil
 import signal
-from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-from playwright.sync_api import Browser, BrowserContext, Page, expect  # noqa: E402
+from tests.e2e.browsing import PATIENCE, ROOT, SMALL, Client, Platform, opened
+from tests.e2e.chromium import MARKS, axe_faults
+from tests.waiting import until
 
-from tests.e2e.browsing import PATIENCE, ROOT, SMALL, Client, Platform, opened  # noqa: E402
-from tests.waiting import until  # noqa: E402
-
-SYSTEMS = filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
-FETCHED = map(str, Path.home().glob(".cache/ms-playwright/chromium-*/chrome-linux*/chrome"))
-CHROMIUM = next(chain(SYSTEMS, FETCHED), None)
-AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-NEEDED = {
-    "Chromium": CHROMIUM is not None,
-    "the built page (npm run build)": (ROOT / "frontend" / "dist" / "index.html").is_file(),
-    "the sample sets": (ROOT / "samples" / "digits-broken.zip").is_file(),
-    "the scikit-learn trainer's environment": (ROOT / "trainers" / "sklearn" / ".venv").is_dir(),
-}
-MISSING = [name for name, there in NEEDED.items() if not there]
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.browser,
-    pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}"),
-]
-
-
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    running = Platform(tmp_path_factory.mktemp("home"))
-    yield running
-    running.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=PATIENCE * 1000)
-    with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield running
-        running.close()
-
-
-@pytest.fixture(scope="module")
-def context(browser: Browser, platform: Platform) -> Iterator[BrowserContext]:
-    made = opened(browser, platform, color_scheme="light")
-    client = Client(made, platform.address)
-    for sample in ("digits-classify", "digits-detect"):
-        client.post("/datasets/samples", {"sample": sample})
-    until(lambda: any(item["framework"] == "sklearn" for item in client.get("/frameworks")["items"]), "a trainer")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def client(context: BrowserContext, platform: Platform) -> Client:
-    return Client(context, platform.address)
-
-
-@pytest.fixture
-def page(context: BrowserContext, platform: Platform) -> Iterator[Page]:
-    """A tab; whatever it throws fails the test."""
-    tab = context.new_page()
-    crashes: list[str] = []
-    tab.on("pageerror", lambda error: crashes.append(str(error)))
-    tab.goto(platform.address)
-    yield tab
-    tab.close()
-    assert not crashes
+pytestmark = MARKS
 
 
 def test_the_link_opens_the_page_and_a_wrong_token_does_not(browser: Browser, platform: Platform) -> None:
@@ -421,17 +354,12 @@ def both_ends(context: BrowserContext, platform: Platform, broken: str) -> None:
 @pytest.mark.usefixtures("both_ends")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_is_accessible(browser: Browser, platform: Platform, client: Client, broken: str, scheme: str) -> None:
-    if not AXE.is_file():
-        pytest.skip("needs axe-core (npm ci)")
     context = opened(browser, platform, color_scheme=scheme, reduced_motion="reduce")
     page = context.new_page()
     found: dict[str, list[str]] = {}
     for path in pages_of(client, broken):
         shown(page, platform.address + path)
-        page.evaluate(AXE.read_text(encoding="utf-8"))
-        result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        wrong = [f"{item['id']}: {node['html'][:200]}" for item in result["violations"] for node in item["nodes"]]
-        if wrong:
+        if wrong := axe_faults(page):
             found[path] = wrong
     context.close()
     assert not found, json.dumps(found, indent=1)

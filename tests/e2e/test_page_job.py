@@ -54,7 +54,7 @@ def trained(attempt: Attempt, epochs: int, of: int, first: int = 1) -> None:
         attempt.file("checkpoints/last-0.pt", b"weights", "checkpoint", "application/octet-stream", epochs)
 
 
-def fail(attempt: Attempt, error: str, code: str | None = None, **evidence: Any) -> None:
+def fail(attempt: Attempt, error: str, code: str | None = None, *, wait: int = 0, **evidence: Any) -> None:
     """Ends an attempt with an exception, as a real one would."""
     text = TRACEBACK.format(error=error)
     kind, _, message = error.partition(": ")
@@ -62,7 +62,7 @@ def fail(attempt: Attempt, error: str, code: str | None = None, **evidence: Any)
     chain = [{"type": kind, "module": "builtins", "message": message, "frames": frames}]
     if error:
         attempt.tell(attempt.log(text))
-    told = {"error": {"code": code, "message": message}} if code else {}
+    told = {"error": {"code": code, "message": message, "details": {"retry_after": wait} if wait else {}}} if code else {}
     whole = {"exceptions": chain, "exit_code": 13, "log": text, **evidence}
     attempt.tell({"status": "failed", **told, "evidence": whole})
 
@@ -108,7 +108,7 @@ def test_memory_that_ran_out_is_repaired_and_the_attempts_tell_how(
     page: Page, platform: Platform, client: Client, agent: StandIn, shots: Path
 ) -> None:
     job_id, attempt = begun(client, agent)
-    fail(attempt, "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB", "CUDA_OOM")
+    fail(attempt, "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB", "CUDA_OOM", wait=60)
     at(page, platform, job_id, "waiting")
     attempts = page.get_by_role("region", name="Attempts")
     expect(attempts).to_contain_text("retrying in")

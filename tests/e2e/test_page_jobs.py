@@ -117,14 +117,19 @@ def multiply(database: Path) -> None:
         db.execute("update counters set value = ? where name = 'job'", (last + MANY,))
 
 
+MIDDLE = """(middle) => [...document.querySelectorAll("[data-index]")].some(
+  (row) => row.querySelector("a[data-row]") && Math.abs(Number(row.dataset.index) - middle) < 100)"""
+"""A row about the middle of the list is there, with its job."""
+
+
 def scrolled(page: Page) -> list[int]:
     """Scrolls by hand, then jumps to the middle and back; the tasks of 50 ms or more meanwhile."""
     page.evaluate("window.longTasks.length = 0")
     for _ in range(20):
         page.mouse.wheel(0, 3000)
-        page.wait_for_timeout(30)
+        page.wait_for_function("() => new Promise((done) => requestAnimationFrame(() => done(true)))")
     page.evaluate("window.scrollTo(0, document.body.scrollHeight / 2)")
-    expect(page.locator(f"[data-index='{MANY // 2}'] a[data-row]")).to_be_visible()
+    page.wait_for_function(MIDDLE, arg=MANY // 2)
     page.evaluate("window.scrollTo(0, 0)")
     expect(page.locator("[data-index='0'] a[data-row]")).to_be_visible()
     tasks: list[float] = page.evaluate("window.longTasks")

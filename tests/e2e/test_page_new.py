@@ -35,6 +35,7 @@ def test_the_keyboard_alone_goes_from_an_upload_over_a_failure_to_its_fix(
     expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
     page.keyboard.press("d")
     expect(page.get_by_role("heading", name="Data sets", exact=True)).to_be_visible()
+    expect(page.locator(".skeleton")).to_have_count(0)
     tab_to(page, "Choose a zip")
     with page.expect_file_chooser() as chosen:
         page.keyboard.press("Enter")

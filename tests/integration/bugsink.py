@@ -98,8 +98,9 @@ class Bugsink:
 
     def kill(self) -> None:
         """Ends it by kill -9."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(10)
 
     def _get(self, path: str, *, plain: bool = False) -> Any:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}")

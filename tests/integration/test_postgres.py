@@ -159,13 +159,14 @@ async def test_a_black_hole_and_a_stopped_server_are_waited_for_no_longer_than_s
 async def test_a_connection_cut_before_the_commit_costs_one_more_try_and_nothing_else(
     user: User, proxy: FaultProxy, record_fault: Record, platform: Platform, direct_url: str
 ) -> None:
-    await add(platform, "a")
-    proxy.faults.cut_at = b"INSERT INTO counters"
+    # The name goes along each time, the statement's text only the first time on a connection.
+    await add(platform, "cut here")
+    proxy.faults.cut_at = b"cut here"
     began = time.monotonic()
-    assert await add(platform, "a") == 2
+    assert await add(platform, "cut here") == 2
     seconds = time.monotonic() - began
     assert proxy.faults.cut_at is None
-    assert await value(direct_url, "a") == 2
+    assert await value(direct_url, "cut here") == 2
     assert (await user.look()).status == 200
     did = "the transaction had not been committed: carried out again on a new connection, once"
     record_fault("PostgreSQL", "reset in mid-answer", None, "nothing", did, seconds)

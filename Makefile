@@ -26,8 +26,7 @@ up: setup ## Start the platform on this machine
 
 test: setup-tests ## Run all tests
 	@$(NPM) run --silent test
-	@$(PYTEST) || { echo "── what failed, once more and alone: a busy machine may miss a deadline" >&2; \
-	  $(BIN)/pytest --last-failed --last-failed-no-failures none; }
+	@$(PYTEST)
 
 test-fast: setup-tests ## Run the tests that take no training and no browser
 	@$(PYTEST) -m "not slow and not e2e and not browser"

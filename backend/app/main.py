@@ -67,8 +67,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     if platform.alerts is not None:
         platform.alerts.start(platform.occurrences)
     platform.occurrences.start()
-    platform.retention.start()
-    platform.collector.start()
+    platform.retention.hourly.start()
+    platform.collector.hourly.start()
     platform.driver.start()
     if platform.mlflow is not None:
         platform.mlflow.start()
@@ -81,8 +81,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await platform.datasets.stop()
         await platform.explanations.stop()
         await platform.trainer.close()
-        await platform.retention.stop()
-        await platform.collector.stop()
+        await platform.retention.hourly.stop()
+        await platform.collector.hourly.stop()
         await platform.occurrences.stop()
         if platform.alerts is not None:
             await platform.alerts.stop()

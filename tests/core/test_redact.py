@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.core.redact import HIDDEN, is_public, public_params, public_pointer, public_text, public_value, redact, redact_text
+from app.core.redact import HIDDEN, is_public, plain_params, public_pointer, public_text, public_value, redact, redact_text
 
 
 @pytest.mark.parametrize(
@@ -84,15 +84,17 @@ def test_values_become_plain_json(value: Any, shown: Any) -> None:
 
 def test_only_declared_parameters_are_shown() -> None:
     context = {"model": "yolo11n", "workers": 2, "epoch": None, "bucket": "b"}
-    assert public_params(("model", "workers", "epoch"), context) == {"model": "yolo11n", "workers": 2}
+    assert plain_params(("model", "workers", "epoch"), context) == ({"model": "yolo11n", "workers": 2}, False)
+    assert plain_params(("model", "epoch"), context) == ({"model": "yolo11n"}, True)
+    assert plain_params(("bucket",), {"bucket": "two\nlines"})[1] is False
 
 
 def test_the_value_of_a_secret_field_is_hidden() -> None:
     declared = ("field", "value")
-    assert public_params(declared, {"field": "api_key", "value": "abc"})["value"] == HIDDEN
-    assert public_params(declared, {"field": "lr0", "value": 3})["value"] == 3
-    assert public_params(declared, {"field": "api_key"}) == {"field": "api_key"}
-    assert public_params(declared, {"value": 3}) == {"value": 3}
+    assert plain_params(declared, {"field": "api_key", "value": "abc"}) == ({"field": "api_key", "value": HIDDEN}, False)
+    assert plain_params(declared, {"field": "lr0", "value": 3})[0]["value"] == 3
+    assert plain_params(declared, {"field": "api_key"})[0] == {"field": "api_key"}
+    assert plain_params(declared, {"value": 3})[0] == {"value": 3}
 
 
 @pytest.mark.parametrize(

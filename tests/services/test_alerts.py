@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app.api import documents
 from app.clients.alerts import AlertClient
 from app.core.error_messages import REGISTRY
 from app.core.errors import DatabaseError, PlatformError
@@ -81,7 +82,14 @@ async def test_serious_kinds_of_failure_are_told_when_they_are_new_or_back(code:
         alerts = alerts_to(receiver.url, Clock())
         alerts.group(GroupChange("regressed", 7, seen))
         await delivered(alerts)
-    assert [body["kind"] for body in receiver.bodies] == (["regressed"] if told else [])
+    assert [(body["kind"], body["group_id"]) for body in receiver.bodies] == ([("regressed", 7)] if told else [])
+
+
+def test_a_link_leads_to_the_job_or_to_the_page_of_the_code() -> None:
+    known = {route.path for route in documents.router.routes}
+    assert "/errors/{code}" in known
+    assert as_webhook(alert(kind="new", group_id=7), BASE)["link"] == f"{BASE}/errors/DATABASE_ERROR"
+    assert as_webhook(alert(kind="new", group_id=7, job_id="J-2"), BASE)["link"] == f"{BASE}/jobs/J-2"
 
 
 def test_nothing_internal_is_told() -> None:

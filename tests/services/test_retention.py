@@ -27,7 +27,7 @@ async def numbers(platform: Platform) -> tuple[int, ...]:
 async def test_old_occurrences_figures_and_groups_go_and_the_rest_stays(
     platform: Platform, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await platform.retention.stop()  # it would do the work
+    await platform.retention.hourly.stop()  # it would do the work
     monkeypatch.setattr(retention, "AT_ONCE", 2)
     batch = [replace(ONE, at=clock() - timedelta(days=day)) for day in (400, 100, 20, 1)]
     batch += [replace(other(7), at=clock() - timedelta(days=400))] * 3
@@ -40,7 +40,7 @@ async def test_old_occurrences_figures_and_groups_go_and_the_rest_stays(
 
 
 async def test_more_than_the_policy_keeps_is_no_more(platform: Platform, clock: Clock) -> None:
-    await platform.retention.stop()
+    await platform.retention.hourly.stop()
     await platform.db.write(lambda session: record(session, [replace(ONE, at=clock())] * 30))
     gone = await Retention(platform.db, Keep(90, 10, 365), clock).once()
     assert gone["occurrences"] == 20

@@ -194,13 +194,9 @@ def is_public(value: Any, depth: int = 0) -> bool:
     return isinstance(value, list | tuple) and all(is_public(item, depth + 1) for item in value)
 
 
-def public_params(declared: Iterable[str], context: Mapping[str, Any]) -> dict[str, Any]:
-    """The declared details of an error, fit for users; a value of a field with a secret's name is not shown."""
-    return plain_params(declared, context)[0]
-
-
 def plain_params(declared: Iterable[str], context: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
-    """`public_params`, and whether all are short plain words, which a sentence can take as they are."""
+    """The declared details of an error, fit for users, and whether all are short plain words, which a sentence can take as
+    they are. A value of a field with a secret's name is not shown."""
     shown: dict[str, Any] = {}
     plain = True
     for name in declared:

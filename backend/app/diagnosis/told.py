@@ -23,8 +23,6 @@ WORDLESS = frozenset({"UNKNOWN_FAILURE", "SYSTEM_ERROR", "TRAINING_CODE_ERROR", 
 """Claims that say no more than that something failed: the rest of the evidence is asked first."""
 CONFIDENCE = {PHYSICAL: 0.97, SPECIFIC: 0.95, GENERAL: 0.9, CODE_PRIORITY // 10: 0.88}
 VAGUE_CONFIDENCE = 0.68
-ADDED_UP = 0.85
-"""Confidence where a line that is no exception decides, against the same in an exception."""
 
 
 def tail_of(log: str) -> str:

@@ -15,11 +15,10 @@ Stamp = str
 """A time as RFC 3339 in UTC with milliseconds."""
 
 
-class JobProgress(BaseModel):
-    """Where a job stands; fields come as the training tells them."""
+class TrainingFigures(BaseModel):
+    """Where a training stands; fields come as it tells them."""
 
     phase: str | None = None
-    waiting_for: str | None = None
     epoch: int | None = None
     epochs: int | None = None
     step: int | None = None
@@ -31,6 +30,12 @@ class JobProgress(BaseModel):
     eta_s: float | None = None
     memory: dict[str, float | None] | None = None
     disk: dict[str, float | None] | None = None
+
+
+class JobProgress(TrainingFigures):
+    """Where a job stands, and what it waits for."""
+
+    waiting_for: str | None = None
     at: Stamp | None = None
 
 

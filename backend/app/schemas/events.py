@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from app.schemas.answers import Figure, JobResult, Number, Stamp
+from app.schemas.answers import JobResult, Stamp, TrainingFigures
 from app.schemas.errors import PublicError
 
 
@@ -35,22 +35,10 @@ class StateEvent(Numbered):
     result: JobResult | None = None
 
 
-class ProgressEvent(Numbered):
+class ProgressEvent(TrainingFigures, Numbered):
     """Where the training stands, or the phase that it has come to."""
 
     type: Literal["progress"]
-    phase: str | None = None
-    epoch: int | None = None
-    epochs: int | None = None
-    step: int | None = None
-    steps: int | None = None
-    losses: dict[str, Number] | None = None
-    metrics: dict[str, Number] | None = None
-    lr: Figure = None
-    images_per_s: float | None = None
-    eta_s: float | None = None
-    memory: dict[str, float | None] | None = None
-    disk: dict[str, float | None] | None = None
     epoch_end: bool | None = None
 
 

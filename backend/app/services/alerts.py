@@ -105,6 +105,7 @@ def as_webhook(alert: Alert, base: str) -> dict[str, Any]:
         "action": alert.action,
         "times": alert.times,
         "fingerprint": alert.fingerprint,
+        "group_id": alert.group_id,
         "trace_id": alert.trace_id,
         "job_id": alert.job_id,
         "at": alert.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -138,7 +139,7 @@ def as_alertmanager(alert: Alert, base: str) -> list[dict[str, Any]]:
 def _link(alert: Alert, base: str) -> str:
     if alert.job_id is not None:
         return f"{base}/jobs/{alert.job_id}"
-    return f"{base}/errors/groups/{alert.group_id}" if alert.group_id is not None else f"{base}/errors/{alert.code}"
+    return f"{base}/errors/{alert.code}"
 
 
 def _runbook(code: str, base: str) -> str:

@@ -17,6 +17,7 @@ from app.db.models import Artifact, Weights
 from app.db.repositories import jobs
 from app.db.session import Database, utcnow
 from app.schemas.wire import ArtifactNote
+from app.services.streams import limited
 from app.services.updates import UpdateService
 from app.services.views import stamp
 
@@ -47,7 +48,7 @@ class ArtifactService:
         """
         earlier = await self.db.read(lambda session: session.get(Artifact, (job_id, note.name, attempt)))
         scratch = f"uploads/{uuid.uuid4().hex}"
-        stored = await self.storage.put_stream(scratch, _limited(content, self.settings.artifact_max_bytes))
+        stored = await self.storage.put_stream(scratch, limited(content, self.settings.artifact_max_bytes))
         key = _key(job_id, attempt, note.name, note.sha256)
         made = [scratch]
         try:
@@ -113,7 +114,7 @@ class ArtifactService:
         Raises:
             PlatformError: VALIDATION_FAILED for an empty file, PAYLOAD_TOO_LARGE, STORAGE_ERROR.
         """
-        sha256, size = await self.storage.put_blob(_limited(content, self.settings.weights_max_bytes))
+        sha256, size = await self.storage.put_blob(limited(content, self.settings.weights_max_bytes))
         if size == 0:
             empty = FieldError("#", "empty", "the file is empty")
             raise PlatformError.from_code("VALIDATION_FAILED", {"count": 1}, errors=[empty])
@@ -178,12 +179,3 @@ def _weights_view(row: Weights) -> dict[str, Any]:
         "sha256": row.sha256,
         "created_at": stamp(row.created_at),
     }
-
-
-async def _limited(content: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
-    total = 0
-    async for chunk in content:
-        total += len(chunk)
-        if total > limit:
-            raise PlatformError.from_code("PAYLOAD_TOO_LARGE", {"limit_bytes": limit})
-        yield chunk

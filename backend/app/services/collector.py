@@ -5,7 +5,6 @@ a data set may count on a content that is just being removed: a run ends before 
 that begins meanwhile waits with storing until the run is over.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
@@ -16,43 +15,26 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.clients.storage import Storage, blob_key
 from app.config import Settings
 from app.core.logging import get_logger
-from app.core.metrics import contained
 from app.db.models import Artifact, Dataset, Job, Weights
 from app.db.session import Database, utcnow
 from app.services.artifacts import place_of
 from app.services.cluster import Cluster
 from app.services.dataset_checks import COLLECTING
+from app.services.hourly import Hourly
 
-EVERY_SECONDS = 3600.0
 YOUNG = timedelta(days=1)
 """What is younger stays: its data set or weights may be about to be recorded."""
 logger = get_logger(__name__)
 
 
 class Collector:
-    """Runs every hour, on one backend at a time."""
+    """Works every hour, on one backend at a time."""
 
     def __init__(
         self, db: Database, storage: Storage, settings: Settings, cluster: Cluster, clock: Callable[[], datetime] = utcnow
     ) -> None:
         self.db, self.storage, self.settings, self.cluster, self.clock = db, storage, settings, cluster, clock
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begins to look every hour."""
-        self._task = asyncio.create_task(self._run(), name="collector")
-
-    async def stop(self) -> None:
-        """Ends looking."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(EVERY_SECONDS)
-            with contained("collector"):
-                await self.once()
+        self.hourly = Hourly("collector", self.once)
 
     async def once(self) -> dict[str, int]:
         """One run; how many files went, by kind. None do while another backend does this, or a data set is checked.

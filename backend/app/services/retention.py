@@ -1,6 +1,5 @@
 """Forgets what the policy no longer keeps: old occurrences, hourly figures, groups that nobody has seen for long."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,17 +9,16 @@ from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.logging import get_logger
-from app.core.metrics import contained
 from app.db.repositories.error_regrouping import forget
 from app.db.session import Database, utcnow
 from app.db.tracking import ErrorCount, ErrorGroup, ErrorOccurrence
+from app.services.hourly import Hourly
 
 logger = get_logger(__name__)
 AT_ONCE = 5000
 """Rows of one transaction, so that nobody waits long for its locks."""
 GROUPS_AT_ONCE = 50
 HOURS_KEPT = timedelta(days=14)
-EVERY_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +37,7 @@ class Retention:
         self.db = db
         self.keep = keep
         self.clock = clock
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begins to look every hour."""
-        self._task = asyncio.create_task(self._run(), name="error retention")
-
-    async def stop(self) -> None:
-        """Ends looking."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
-
-    async def _run(self) -> None:
-        while True:
-            with contained("error retention"):
-                await self.once()
-            await asyncio.sleep(EVERY_SECONDS)
+        self.hourly = Hourly("error retention", self.once, at_once=True)
 
     async def once(self) -> dict[str, int]:
         """Forgets what is too old or too much; how many rows of each.

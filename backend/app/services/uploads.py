@@ -20,6 +20,7 @@ from app.core.errors import FieldError, PlatformError
 from app.db.session import utcnow
 from app.services.dataset_views import slug_of
 from app.services.datasets import DatasetService
+from app.services.streams import limited
 from app.services.views import stamp
 
 ROOT = "pieces"
@@ -129,7 +130,7 @@ class UploadService:
 
     async def _keep(self, note: Note, offset: int, content: AsyncIterator[bytes], sha256: str | None) -> int:
         key = _piece(note, offset)
-        stored = await self.storage.put_stream(key, _limited(content, min(MOST_BYTES, note.bytes - offset)))
+        stored = await self.storage.put_stream(key, limited(content, min(MOST_BYTES, note.bytes - offset)))
         wrong = None
         if stored.size == 0:
             wrong = FieldError("#", "empty", "the piece is empty")
@@ -211,12 +212,3 @@ def _piece(note: Note, offset: int) -> str:
 
 def _note_key(upload_id: str) -> str:
     return f"{ROOT}/{upload_id}/note.json"
-
-
-async def _limited(content: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
-    total = 0
-    async for chunk in content:
-        total += len(chunk)
-        if total > limit:
-            raise PlatformError.from_code("PAYLOAD_TOO_LARGE", {"limit_bytes": limit})
-        yield chunk

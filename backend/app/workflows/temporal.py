@@ -15,6 +15,7 @@ from app.core import timing
 from app.core.errors import PlatformError, UnexpectedError
 from app.core.logging import get_logger
 from app.core.metrics import track_error
+from app.core.monitoring import report
 from app.core.policies import TEMPORAL
 from app.db.models import Job
 from app.db.repositories import jobs
@@ -115,9 +116,9 @@ class TemporalDriver:
                 if error.code == "TEMPORAL_ERROR":
                     await self._until_back(error)
                     continue
-                logger.warning("driver round failed", code=error.code, error=error.message)
-            except Exception as error:
-                logger.exception("driver round failed")
+                report(error, "driver", "driver round failed", level="warning")
+            except Exception as error:  # noqa: BLE001 - reported; the loop goes on
+                report(error, "driver", "driver round failed")
                 track_error(UnexpectedError(error), "driver")
             with suppress(TimeoutError):
                 # Not `wait_for`: that may swallow the cancellation which ends this loop.

@@ -15,6 +15,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from app.core.errors import PlatformError, UnexpectedError
 from app.core.logging import get_logger
 from app.core.metrics import track_error
+from app.core.monitoring import report
 from app.core.responses import public
 from app.core.spans import continue_trace
 from app.core.tracing import get_trace_id
@@ -49,10 +50,10 @@ def told(step: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any
             # This backend ends: another one, or the next here, takes over at once.
             raise ApplicationError("the backend was stopped", type=STOPPED, next_retry_delay=SOON, category=LOGGED) from None
         except PlatformError as error:
-            logger.warning("step failed", step=step.__name__, code=error.code, error=error.message)
+            report(error, "driver", "step failed", level="warning", step=step.__name__)
             raise _for_temporal(error) from None
-        except Exception as error:
-            logger.exception("step failed", step=step.__name__)
+        except Exception as error:  # noqa: BLE001 - reported, and told to Temporal by its code
+            report(error, "driver", "step failed", step=step.__name__)
             raise _for_temporal(UnexpectedError(error)) from None
 
     return carried_out

@@ -718,10 +718,9 @@ export interface JobPage {
   total: number;
 }
 
-/** Where a job stands; fields come as the training tells them. */
+/** Where a job stands, and what it waits for. */
 export interface JobProgress {
   phase?: string | null;
-  waiting_for?: string | null;
   epoch?: number | null;
   epochs?: number | null;
   step?: number | null;
@@ -733,6 +732,7 @@ export interface JobProgress {
   eta_s?: number | null;
   memory?: Record<string, number | null> | null;
   disk?: Record<string, number | null> | null;
+  waiting_for?: string | null;
   at?: string | null;
 }
 
@@ -1028,7 +1028,6 @@ export interface ProgressEvent {
   seq: number;
   at: string;
   attempt: number;
-  type: "progress";
   phase?: string | null;
   epoch?: number | null;
   epochs?: number | null;
@@ -1041,6 +1040,7 @@ export interface ProgressEvent {
   eta_s?: number | null;
   memory?: Record<string, number | null> | null;
   disk?: Record<string, number | null> | null;
+  type: "progress";
   epoch_end?: boolean | null;
 }
 

@@ -161,14 +161,10 @@ async def test_an_answer_is_remembered_for_its_time_and_then_forgotten(db: Datab
     assert await db.write(lambda session: jobs.remembered(session, "k", AT - hour)) is None  # it is gone for good
 
 
-async def test_only_attempts_under_way_are_heard_of(db: Database) -> None:
+async def test_only_attempts_under_way_are_active(db: Database) -> None:
     async def tx(session: AsyncSession) -> None:
         job = await add_job(session)
         session.add_all([attempt(job.id, 1, status="failed"), attempt(job.id, 2), attempt(job.id, 3, status="created")])
 
     await db.write(tx)
-    keys = [("J-1", 1), ("J-1", 2), ("J-9", 1)]
-    await db.write(lambda session: jobs.mark_heard(session, keys, AT))
-    rows = await db.read(lambda session: jobs.attempts_of(session, "J-1"))
-    assert [(row.number, row.heard_at) for row in rows] == [(1, None), (2, AT), (3, None)]
     assert [row.number for row in await db.read(jobs.active_attempts)] == [2, 3]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, delete, func, or_, select, update
+from sqlalchemy import Select, delete, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -214,13 +214,3 @@ async def remembered(session: AsyncSession, key: str, keep: datetime) -> Idempot
     """The stored answer under an idempotency key; answers made before `keep` are forgotten first."""
     await session.execute(delete(Idempotency).where(Idempotency.created_at < keep))
     return await session.get(Idempotency, key)
-
-
-async def mark_heard(session: AsyncSession, keys: Sequence[tuple[str, int]], now: datetime) -> None:
-    """Notes that an agent still supervises these attempts (job id, number)."""
-    for job_id, number in keys:
-        await session.execute(
-            update(Attempt)
-            .where(Attempt.job_id == job_id, Attempt.number == number, Attempt.status.in_(ATTEMPT_ACTIVE))
-            .values(heard_at=now)
-        )

@@ -14,7 +14,8 @@ from app.clients.storage_errors import storage_errors
 from app.core.classify import classify
 from app.core.errors import PlatformError, StorageError
 from app.core.timing import TestTiming
-from tests.core.servers import ObjectStore
+from tests.core.servers import ObjectStore, closing
+from tests.integration.servers import need_object_store
 
 MIB = 1 << 20
 
@@ -223,13 +224,25 @@ async def test_a_server_that_is_gone_is_tried_three_times_and_told(
     assert time.monotonic() - begun < 10
 
 
-async def test_a_server_killed_within_a_stream_ends_it_with_a_storage_error(no_waiting: TestTiming, s3: ObjectStore) -> None:
-    """The last test with this server."""
-    storage = Storage(f"s3://{s3.bucket}/last")
+@pytest.fixture
+def own_s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
+    """A server that the test may end; its address and keys are in the environment."""
+    need_object_store()
+    with closing(ObjectStore()) as server:
+        server.wait_for_bucket()
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+async def test_a_server_killed_within_a_stream_ends_it_with_a_storage_error(
+    no_waiting: TestTiming, own_s3: ObjectStore
+) -> None:
+    storage = Storage(f"s3://{own_s3.bucket}/last")
     await storage.put_stream("a", stream(*(os.urandom(8 * MIB) for _ in range(6))))
     content = await storage.get_stream("a")
     await anext(content)
-    s3.kill()
+    own_s3.kill()
     with pytest.raises(StorageError):
         await whole(content)
     with pytest.raises(StorageError):

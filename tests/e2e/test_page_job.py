@@ -104,24 +104,26 @@ def test_a_running_job_shows_its_way_curves_memory_and_warns_before_it_fails(
     clean_in_both_themes(page, "job-succeeded", shots)
 
 
-def test_memory_that_ran_out_is_repaired_and_the_attempts_tell_how(
+def test_a_crash_waits_and_memory_that_ran_out_is_repaired_at_once_and_the_attempts_tell_how(
     page: Page, platform: Platform, client: Client, agent: StandIn, shots: Path
 ) -> None:
     job_id, attempt = begun(client, agent)
-    fail(attempt, "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB", "CUDA_OOM", wait=60)
+    fail(attempt, "", "TRAINER_CRASHED", wait=60, exceptions=[], exit_code=-11, signal=11)
     at(page, platform, job_id, "waiting")
     attempts = page.get_by_role("region", name="Attempts")
     expect(attempts).to_contain_text("retrying in")
     expect(attempts.get_by_role("button", name="Stop retrying")).to_be_visible()
-    expect(attempts).to_contain_text("batch_sizewas 32becomes 16")
     clean_in_both_themes(page, "job-waiting", shots)
     attempts.get_by_role("button", name="Run now").click()
-    again = agent.next(job_id, 1)
+    second = agent.next(job_id, 1)
+    fail(second, "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB", "CUDA_OOM")
+    again = agent.next(job_id, 2)
+    expect(attempts).to_contain_text("batch_sizewas 32becomes 16")
     assert again.spec["resume"]["epoch"] == 4
     trained(again, 10, 10, first=5)
     again.tell({"status": "succeeded", "result": {"metrics": {"metrics/mAP50(B)": 0.8}, "epochs": 10}})
     expect(page.locator("h1 [data-status=succeeded]")).to_be_visible()
-    expect(attempts.locator("[data-attempt='2']")).to_contain_text("went on from epoch 4")
+    expect(attempts.locator("[data-attempt='3']")).to_contain_text("went on from epoch 4")
     clean_in_both_themes(page, "job-repaired", shots)
 
 

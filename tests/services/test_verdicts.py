@@ -1,6 +1,7 @@
 """What a failed attempt leaves in its row, and what the next one begins with."""
 
 import hashlib
+from datetime import timedelta
 from typing import Any
 
 from httpx import AsyncClient
@@ -86,6 +87,17 @@ async def test_an_attempt_keeps_history_decision_change_and_wait(
     await talk.fails("CUDA_OOM", batch_size=8)
     second = (await talk.attempts())[1]
     assert second["history"] == {"same_failure": True, "same_entity": False, "progress": False, "best_epoch": 2}
+
+
+async def test_an_agent_whose_clock_is_ahead_makes_nobody_wait(
+    client: AsyncClient, mock_trainer_service: TrainerService, platform: Platform, clock: Clock
+) -> None:
+    talk = Talk(client, mock_trainer_service, platform, clock)
+    await talk.begin()
+    ahead = (clock() + timedelta(hours=1)).isoformat()
+    await talk.tell(status="failed", at=ahead, error={"code": "CUDA_OOM", "details": {"batch_size": 16}})
+    await eventually(lambda: talk.spec["attempt"] == 2)
+    assert (await talk.attempts())[0]["seconds"] == 0.0
 
 
 async def test_memory_that_ran_out_while_validating_is_known_also_where_the_process_was_killed(

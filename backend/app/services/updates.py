@@ -106,7 +106,8 @@ class UpdateService:
             details = {"expected_seq": attempt.last_agent_seq + 1, "state": f"at {attempt.last_agent_seq}"}
             raise PlatformError.from_code("CONFLICT", details)
         attempt.last_agent_seq = seq
-        at = update.at or now
+        # A clock that is ahead must not make what comes of this wait: nothing has happened after it was told.
+        at = min(update.at or now, now)
         if update.status == "running":
             self._running(session, job, attempt, update, at)
         else:

@@ -3,7 +3,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useRef, useState } from "react";
 import type { Artifact, Attempt, EpochFigures, Job, JobEvent } from "../generated/api";
-import { isFinal } from "../lib/job";
+import { settled } from "../lib/job";
 import { reduceEpochs, reduceJob, stale } from "../lib/jobEvents";
 import { LogStore } from "../lib/logStore";
 import { tell } from "../lib/tell";
@@ -11,7 +11,7 @@ import { ApiError, api } from "../services/api";
 import { type Connection, type Watch, watchJob } from "../services/live";
 
 const POLL_WHILE_PAUSED = 5000;
-/** Silence is told by heartbeats, which are no events: an open job is looked at again now and then. */
+/** Silence is told by heartbeats, and how MLflow stands by nobody: no events. So a job is looked at again now and then. */
 const POLL_WHILE_OPEN = 10_000;
 /** Pieces of log that are asked for at once: few at first, for each may be large, more where they are small. */
 const LOG_PAGE = { first: 40, most: 500, characters: 400_000 };
@@ -69,7 +69,7 @@ export function useTrainingJob(jobId: string) {
     structuralSharing: newerJob,
     refetchInterval: ({ state }) => {
       if (paused) return POLL_WHILE_PAUSED;
-      return state.data && !isFinal(state.data) ? POLL_WHILE_OPEN : false;
+      return state.data && !settled(state.data) ? POLL_WHILE_OPEN : false;
     },
   });
   const known = job.data !== undefined;

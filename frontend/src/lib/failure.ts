@@ -30,6 +30,9 @@ export function decisive(attempts: Attempt[]): Attempt | null {
   return attempts.findLast((attempt) => attempt.diagnosis !== null) ?? null;
 }
 
+export const lastFailed = (attempts: Attempt[]) =>
+  attempts.findLast((attempt) => attempt.error !== null) ?? null;
+
 /** Seconds between two times, null where one is missing. */
 export function seconds(from: string | null, to: string | null): number | null {
   return from && to ? Math.max(0, (Date.parse(to) - Date.parse(from)) / 1000) : null;

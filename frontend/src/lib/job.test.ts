@@ -7,6 +7,7 @@ import {
   etaText,
   patchBetween,
   patched,
+  settled,
   share,
   silence,
   stages,
@@ -107,4 +108,19 @@ it("an ETA is not made up", () => {
   expect(etaText(job({ progress: { eta_s: null } as Job["progress"] }))).toBe("no ETA yet");
   expect(etaText(job({ progress: { eta_s: 90 } as Job["progress"] }))).toBe("1:30 left");
   expect(etaText(job({ status: "failed" }))).toBeNull();
+});
+
+describe("a job that is looked at again", () => {
+  const told = { url: null, waiting: 0, gap: null, given_up: 0, reason: null };
+
+  it.each([
+    ["running", undefined, false],
+    ["succeeded", undefined, true],
+    ["succeeded", "following", false],
+    ["failed", "behind", false],
+    ["succeeded", "complete", true],
+    ["cancelled", "refused", true],
+  ] as const)("%s and told as %s: settled is %s", (status, state, expected) => {
+    expect(settled(job({ status, mlflow: state && { ...told, state } }))).toBe(expected);
+  });
 });

@@ -18,6 +18,10 @@ export const STATUSES = [
 export const SILENT_AFTER_S = 25;
 
 export const isFinal = (job: { status: string }) => FINAL.has(job.status);
+const TOLD = new Set(["complete", "refused"]);
+
+/** Whether nothing of the job changes any more by itself: it is over, and so is what MLflow is told of it. */
+export const settled = (job: Job) => isFinal(job) && (!job.mlflow || TOLD.has(job.mlflow.state));
 export const title = (job: Job) => job.name ?? `${job.model} on ${job.dataset_id}`;
 
 export function silence(status: string, heardAt: string | null, now: number): number | null {

@@ -15,6 +15,7 @@ import { Log, type LogHandle } from "../components/job/Log";
 import { Neighbours } from "../components/job/Neighbours";
 import { Signs } from "../components/job/Signs";
 import { ConnectionBanner, RetryButtons, Standing, Waiting } from "../components/job/Standing";
+import { Tracking } from "../components/job/Tracking";
 import { RefetchBanner } from "../components/RefetchBanner";
 import { Card, Loading } from "../components/ui";
 import type { Attempt, Job, SystemStatus } from "../generated/api";
@@ -23,7 +24,7 @@ import { useHotkeys } from "../hooks/useHotkeys";
 import { type JobActions, useJobActions } from "../hooks/useJobActions";
 import { useTitle } from "../hooks/useTitle";
 import { type TrainingJobView, useTrainingJob } from "../hooks/useTrainingJob";
-import { decisive } from "../lib/failure";
+import { decisive, lastFailed } from "../lib/failure";
 import { remedies } from "../lib/fixes";
 import { isFinal } from "../lib/job";
 import { supportText } from "../lib/support";
@@ -181,8 +182,6 @@ function Training({ job, view, actions, attempt, log, evidence }: TrainingProps)
   );
 }
 
-const lastFailed = (attempts: Attempt[]) => attempts.findLast((attempt) => attempt.error !== null) ?? null;
-
 interface ChooserProps {
   attempts: Attempt[];
   attempt: number;
@@ -240,6 +239,7 @@ function Side({ job, other, view, actions, attempt, onChoose }: SideProps) {
           <Files job={job} artifacts={artifacts.data ?? []} />
         )}
       </Card>
+      <Tracking job={job} />
       <Neighbours job={job} />
       {other && <ConfigDifferences job={job} other={other.job} />}
       <Card id="config" title="Configuration">

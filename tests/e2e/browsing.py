@@ -17,14 +17,14 @@ SMALL = {"framework": "sklearn", "model": "sgd-linear", "epochs": 4, "batch_size
 
 
 class Platform:
-    """`vtp up` in a home of its own."""
+    """`vtp up` in a home of its own; `environment` is what it is told besides."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, **environment: str) -> None:
         self.home = home
         self.log = (home / "up.log").open("w")
         self.process = subprocess.Popen(
             [ROOT / ".venv" / "bin" / "vtp", "--json", "up"],
-            env={**os.environ, "VTP_HOME": str(home)},
+            env={**os.environ, "VTP_HOME": str(home), **environment},
             stdout=subprocess.PIPE,
             stderr=self.log,
             text=True,

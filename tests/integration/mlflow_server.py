@@ -24,11 +24,12 @@ LOGIN = {"MLFLOW_TRACKING_USERNAME": USER, "MLFLOW_TRACKING_PASSWORD": PASSWORD}
 class Mlflow(Server):
     """MLflow's server as `mlflow server --app-name basic-auth` runs it, started directly: that takes a tenth of the time."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, start: bool = True) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="vtp-mlflow-"))
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.start()
+        if start:
+            self.start()
 
     def start(self) -> None:
         """Starts it, also after a crash, with what it had."""
@@ -73,11 +74,16 @@ class Mlflow(Server):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def skip_without() -> None:
+    """Skips a test that cannot have a server."""
+    if not PYTHON.exists():
+        pytest.skip("MLflow's server is not installed (tools/setup.py test puts it into .servers/mlflow)")
+
+
 @pytest.fixture(scope="session")
 def mlflow_server() -> Iterator[Mlflow]:
     """An MLflow server that the tests of a session share; who breaks it mends it."""
-    if not PYTHON.exists():
-        pytest.skip("MLflow's server is not installed (tools/setup.py test puts it into .servers/mlflow)")
+    skip_without()
     server = Mlflow()
     yield server
     server.close()

@@ -10,7 +10,8 @@ import { tell } from "../lib/tell";
 import { ApiError, api } from "../services/api";
 import { type Connection, type Watch, watchJob } from "../services/live";
 
-const POLL_WHILE_PAUSED = 5000;
+/** While live updates are paused, and while MLflow is away. */
+const POLL_SOON = 5000;
 /** Silence is told by heartbeats, and how MLflow stands by nobody: no events. So a job is looked at again now and then. */
 const POLL_WHILE_OPEN = 10_000;
 /** Pieces of log that are asked for at once: few at first, for each may be large, more where they are small. */
@@ -68,7 +69,7 @@ export function useTrainingJob(jobId: string) {
     queryFn: () => api.job(jobId),
     structuralSharing: newerJob,
     refetchInterval: ({ state }) => {
-      if (paused) return POLL_WHILE_PAUSED;
+      if (paused || state.data?.mlflow?.state === "behind") return POLL_SOON;
       return state.data && !settled(state.data) ? POLL_WHILE_OPEN : false;
     },
   });

@@ -17,6 +17,7 @@ from sqlalchemy import update
 from app.api.deps import Platform
 from app.clients import mlflow as module
 from app.config import Settings
+from app.core.timing import TestTiming
 from app.db.mlflow import MlflowRun
 from app.main import create_app
 from app.services.mlflow_runs import MlflowRuns
@@ -307,6 +308,34 @@ async def test_an_outage_costs_a_training_nothing_and_all_arrives_in_order_once_
     )
     did = "Kept the figures with the job; when asked again, sent all in order and none twice."
     record_fault("MLflow", fault, "MLFLOW_UNAVAILABLE", saw, did, seconds)
+
+
+async def test_a_server_that_asks_to_be_left_alone_is_asked_again_but_not_before(
+    begin: Begin, follower: MlflowRuns, store: Store, proxy: FaultProxy, clock: Clock, no_waiting: TestTiming
+) -> None:
+    training = await begin()
+    await training.train(1)
+    await follower.round()
+    answered("429 Too Many Requests", Retry_After="90")(proxy)
+    answers = proxy.faults.answers
+    before = len(answers)
+    await training.train(1)
+    await follower.round()
+    assert len(answers) == before - 1, "one question, one refusal: no try more"
+    clock.move(89.9)
+    await training.train(1)
+    await follower.round()
+    assert len(answers) == before - 1
+    assert ((await training.shown())["state"], (await training.shown())["waiting"]) == ("behind", 4)
+    clock.move(0.2)
+    await follower.round()
+    assert len(answers) == before - 2, "its time is over: it is asked, and asks for another 90 s"
+    proxy.heal()
+    clock.move(90.1)
+    await follower.round()
+    assert (await training.shown())["state"] == "following"
+    assert store.epochs() == [(1, 0.1), (2, 0.2), (3, 0.3)]
+    assert no_waiting.waits == []
 
 
 async def test_an_answer_that_is_lost_stores_nothing_twice(

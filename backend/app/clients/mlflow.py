@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -17,11 +18,11 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from app.clients.mlflow_reasons import Answered, denied, reason_of
+from app.clients.mlflow_waits import asked, note_waits
 from app.core.errors import PlatformError
 from app.core.logging import get_logger
 from app.core.policies import MLFLOW
 from app.core.retry import retrying
-from app.core.retry_after import wait_asked
 
 T = TypeVar("T")
 Ended = Literal["FINISHED", "FAILED", "KILLED"]
@@ -77,8 +78,9 @@ class ModelFiles:
 class MlflowClient:
     """One MLflow server and experiment.
 
-    Every method gives None where the server is away, also after the policy's tries; `trouble` tells why. It raises
-    `PlatformError` (MLFLOW_UNAVAILABLE) where the server is there and refuses, with what it said in `trouble`.
+    Every method gives None where the server is away, also after the policy's tries, and where it asks to be left alone
+    (`wait_asked`); `trouble` tells why. It raises `PlatformError` (MLFLOW_UNAVAILABLE) where the server is there and
+    refuses, with what it said in `trouble`.
     """
 
     def __init__(self, uri: str, experiment: str = "vtp") -> None:
@@ -91,7 +93,7 @@ class MlflowClient:
         """Seconds for which the server asked to be left alone."""
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="mlflow")
         self._made: Any = None
-        self._protected = retrying(MLFLOW)(self._once)
+        self._protected = retrying(MLFLOW)(self._unless_told_to_wait)
 
     @property
     def address(self) -> str:
@@ -153,14 +155,27 @@ class MlflowClient:
         except Exception as error:
             raise PlatformError.from_code("MLFLOW_UNAVAILABLE", cause=error) from error
 
+    async def _unless_told_to_wait(self, work: Callable[[Any], T]) -> T | None:
+        """One call; None where the server says for how long to leave it alone: no policy knows better."""
+        try:
+            return await self._once(work)
+        except Exception:
+            if self.wait_asked is None:
+                raise
+            return None
+
     async def _once(self, work: Callable[[Any], T]) -> T:
         """One call in the thread; the caller's cancellation leaves it there."""
-        loop = asyncio.get_running_loop()
+        waits: list[float] = []
+        context = copy_context()
+        context.run(asked.set, waits)
         try:
-            result = await loop.run_in_executor(self._pool, lambda: work(self._client()))
+            result = await asyncio.get_running_loop().run_in_executor(
+                self._pool, lambda: context.run(lambda: work(self._client()))
+            )
         except Exception as error:
             self.trouble, self.denied = reason_of(error), denied(error)
-            self.wait_asked = error.wait if isinstance(error, Answered) else None
+            self.wait_asked = max(waits, default=None)
             logger.info("mlflow call failed", reason=self.trouble)
             raise
         self.trouble, self.denied, self.wait_asked = "", False, None
@@ -172,6 +187,7 @@ class MlflowClient:
                 os.environ.setdefault(name, value)
             from mlflow.tracking import MlflowClient as Client
 
+            note_waits()
             self._made = Client(self.uri, self.uri)
         return self._made
 
@@ -185,10 +201,10 @@ def _version(client: Any) -> str:
     if answer.status_code == HTTPStatus.NOT_FOUND:
         return "unknown"
     if answer.status_code != HTTPStatus.OK:
-        raise Answered(answer.status_code, wait_asked(answer.headers))
+        raise Answered(answer.status_code)
     version = str(answer.text).strip()
     if not _VERSION.fullmatch(version):
-        raise Answered(None, None)
+        raise Answered(None)
     return version
 
 

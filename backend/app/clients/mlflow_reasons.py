@@ -19,11 +19,10 @@ _WORDS = (
 
 
 class Answered(Exception):
-    """The server answered, but not as it should: with `status` (None: another text); `wait` is what it asks for."""
+    """The server answered, but not as it should: with `status` (None: another text)."""
 
-    def __init__(self, status: int | None, wait: float | None) -> None:
+    def __init__(self, status: int | None) -> None:
         super().__init__(f"failed with error code {status}" if status else "the response body is not valid JSON")
-        self.status, self.wait = status, wait
 
 
 def denied(error: BaseException) -> bool:

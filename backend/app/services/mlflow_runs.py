@@ -31,6 +31,8 @@ from app.services.mlflow_files import FileSender
 from app.services.mlflow_points import ENDED, ending_tags, milliseconds, points_of, run_start
 
 EVERY_SECONDS, LONGEST_PAUSE = 2.0, 30.0
+LONGEST_ASKED = 3600.0
+"""A server that asks for more than this is asked again all the same."""
 CLAIM = timedelta(seconds=60)
 EVENTS_AT_ONCE = 500
 logger = get_logger(__name__)
@@ -88,9 +90,9 @@ class MlflowRuns:
 
     async def round(self) -> None:
         """Tells MLflow everything that it can be told now."""
-        if self._not_before is not None and self.clock() < self._not_before:
+        if not self._may_ask():
+            await self._keep()
             return
-        self._not_before = None
         if not await self.db.read(runs.any_open):
             if self.away_since is not None:
                 await self._is_back()
@@ -120,11 +122,21 @@ class MlflowRuns:
             else:
                 self._later.pop(run.job_id, None)
 
+    def _may_ask(self) -> bool:
+        """Whether the time is over for which MLflow asked to be left alone, if it did."""
+        if self._not_before is not None and self.clock() < self._not_before:
+            return False
+        self._not_before = self.client.wait_asked = None
+        return True
+
     async def _is_back(self) -> bool:
-        """Whether MLflow answers a small question; notes where it does not."""
+        """Whether MLflow answers a small question; notes where it does not, or has just asked not to be asked."""
         trouble = self.client.trouble
         if trouble:
             self.last_trouble = (self.clock(), trouble)
+        if self.client.wait_asked:
+            self._note_away()
+            return False
         try:
             await self.client.version()
         except PlatformError:
@@ -145,7 +157,13 @@ class MlflowRuns:
             logger.warning("mlflow is away: trainings go on, figures wait", reason=self.client.trouble)
 
     async def _stay_away(self) -> None:
-        now, reason = self.clock(), self.client.trouble
+        await self._keep()
+        if self.client.wait_asked:
+            self._not_before = self.clock() + timedelta(seconds=min(LONGEST_ASKED, self.client.wait_asked))
+
+    async def _keep(self) -> None:
+        """Lets all that is open wait, as far as the journal has room for it."""
+        now, reason = self.clock(), self.last_trouble[1] if self.last_trouble else ""
 
         async def tx(session: AsyncSession) -> int:
             await runs.mark_behind(session, now, reason)
@@ -160,8 +178,6 @@ class MlflowRuns:
         if lost:
             points_total.labels(outcome="given up").inc(lost)
             logger.warning("mlflow journal full: the oldest trainings' figures were given up", events=lost)
-        if self.client.wait_asked:
-            self._not_before = now + timedelta(seconds=min(LONGEST_PAUSE, self.client.wait_asked))
 
     async def _tell(self, run: MlflowRun, job: Job) -> None:
         """Brings one run up to date, and closes it where its job has ended.

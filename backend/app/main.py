@@ -75,6 +75,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        await platform.dependencies.stop()
         await platform.driver.stop()
         if platform.mlflow is not None:
             await platform.mlflow.stop()

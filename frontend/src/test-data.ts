@@ -1,6 +1,6 @@
 // What tests share: whole objects, of which a test names only what it is about.
 
-import type { Attempt, DatasetReport, Job, PublicError } from "./generated/api";
+import type { Attempt, DatasetReport, Dependency, Job, PublicError } from "./generated/api";
 
 export function publicError(some: Partial<PublicError> = {}): PublicError {
   return {
@@ -132,6 +132,32 @@ export function report(some: Partial<DatasetReport> = {}): DatasetReport {
     why_not_excludable: null,
     digest: "0",
     all_problems_url: null,
+    ...some,
+  };
+}
+
+export function dependency(some: Partial<Dependency> = {}): Dependency {
+  return {
+    name: "temporal",
+    title: "Temporal",
+    configured: "server",
+    reachable: true,
+    version: "1.32.0",
+    checked_at: "2026-11-23T16:20:31.123Z",
+    last_error: null,
+    degraded: null,
+    switched_off: false,
+    asked: 0,
+    away: 0,
+    attempts: 5,
+    first_wait_s: 5,
+    longest_wait_s: 60,
+    breaker_after: { failures: 5, seconds: 120 },
+    give_up: "raises",
+    state: "CLOSED",
+    failure_count: 0,
+    retry_after: null,
+    breakers: [],
     ...some,
   };
 }

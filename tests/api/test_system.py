@@ -11,6 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.api.deps import Platform
 from app.config import Settings
 from app.core.policies import POLICIES
+from app.services.probes import BESIDE_POLICIES
+from tests.conftest import TrainerService, register_agent
 from tests.contract.shape import assert_canonical_error
 
 DEPENDENCIES = "/api/v1/system/dependencies"
@@ -25,7 +27,7 @@ def only_breakers_of_this_test() -> None:
 
 async def trainer(client: httpx.AsyncClient) -> dict[str, Any]:
     items = (await client.get(DEPENDENCIES)).json()["items"]
-    assert [item["name"] for item in items] == list(POLICIES)
+    assert [item["name"] for item in items] == [*POLICIES, *BESIDE_POLICIES]
     return dict(next(item for item in items if item["name"] == "trainer"))
 
 
@@ -115,7 +117,85 @@ async def test_health_needs_no_token_and_status_does(anonymous: httpx.AsyncClien
     assert (status["status"], status["agents"], status["open_jobs"]) == ("degraded", [], 0)
     assert (await client.get("/api/v1/session")).json()["authenticated"] is True
     anonymous.headers["Authorization"] = ""
-    assert (await anonymous.get("/api/v1/system/health/live")).json() == {"status": "live"}
-    assert (await anonymous.get("/api/v1/system/health/ready")).json() == {"status": "ready"}
+    assert (await anonymous.get("/api/v1/system/health/live")).json()["status"] == "live"
+    ready = await anonymous.get("/api/v1/system/health/ready")
+    assert (ready.status_code, ready.json()) == (200, {"status": "degraded", "degraded": ["agents"]})
     assert_canonical_error(await anonymous.get("/api/v1/system/status"), 401)
     assert_canonical_error(await anonymous.get("/api/v1/session"), 401)
+
+
+async def test_ready_degraded_and_not_ready_are_three_answers(
+    anonymous: httpx.AsyncClient, platform: Platform, mock_trainer_service: TrainerService
+) -> None:
+    assert mock_trainer_service.url
+    await platform.dependencies.look()
+    path = "/api/v1/system/health/ready"
+    assert (await anonymous.get(path)).json() == {"status": "ready", "degraded": []}
+    await platform.cluster.breakers.switch("trainer", off=True)
+    degraded = await anonymous.get(path)
+    assert (degraded.status_code, degraded.json()) == (200, {"status": "degraded", "degraded": ["trainer"]})
+    await platform.driver.stop()
+    platform.db.breaker.isolate()
+    assert_canonical_error(await anonymous.get(path), 503, "SERVICE_UNAVAILABLE")
+    assert (await anonymous.get("/api/v1/system/health/live")).json()["status"] == "live"
+
+
+async def test_each_integration_tells_what_it_is_whether_it_is_there_and_its_version(
+    client: httpx.AsyncClient, platform: Platform, mock_trainer_service: TrainerService
+) -> None:
+    items = {item["name"]: item for item in (await client.get(DEPENDENCIES)).json()["items"]}
+    told = {name: (item["configured"], item["reachable"]) for name, item in items.items()}
+    nothing = (None, None)
+    assert told == {
+        "trainer": ("agents", True),
+        "mlflow": nothing,
+        "storage": ("folder", True),
+        "temporal": nothing,
+        "database": ("sqlite", True),
+        "llm": nothing,
+        "alerts": nothing,
+        "sentry": nothing,
+        "traces": nothing,
+    }
+    assert items["database"]["version"].startswith("3.")
+    assert items["trainer"]["version"] == "test"
+    assert items["trainer"]["asked"] == 1
+    assert {item["degraded"] for item in items.values()} == {None}
+
+    # One more that nobody answers for: the platform says what that means, and remembers the failure.
+    await register_agent(platform, "http://127.0.0.1:9", agent_id="agent-2")
+    platform.dependencies.watched["trainer"]._asked_at = float("-inf")
+    item = await trainer(client)
+    assert (item["reachable"], item["asked"], item["away"]) == (True, 2, 1)
+    assert item["degraded"] == "New trainings go to the others."
+    assert {"code": "TRAINER_UNREACHABLE", "reason": "Connection failed"}.items() <= item["last_error"].items()
+    status = (await client.get("/api/v1/system/status")).json()
+    assert status["status"] == "degraded"
+    assert [part["what"] for part in status["degraded"]] == ["1 of 2 agents cannot be reached"]
+
+
+async def test_an_agent_that_is_drained_or_excluded_is_none_that_a_training_could_start_on(
+    client: httpx.AsyncClient, platform: Platform, mock_trainer_service: TrainerService
+) -> None:
+    assert mock_trainer_service.url
+    assert (await client.get("/api/v1/system/status")).json()["status"] == "ok"
+    await client.post("/api/v1/agents/agent-1/drain", json={"stop": False})
+    status = (await client.get("/api/v1/system/status")).json()
+    assert status["status"] == "degraded"
+    assert [(part["name"], part["what"]) for part in status["degraded"]] == [
+        ("agents", "Every agent that is alive is drained")
+    ]
+    await client.post("/api/v1/agents/agent-1/resume")
+    assert (await client.get("/api/v1/system/status")).json()["degraded"] == []
+
+
+async def test_one_breaker_of_a_dependency_that_is_off_as_a_whole_cannot_be_reset_alone(
+    client: httpx.AsyncClient, platform: Platform
+) -> None:
+    platform.trainer.breaker(AGENT)
+    await client.post(f"{DEPENDENCIES}/trainer/isolate")
+    assert_canonical_error(await client.post(f"{DEPENDENCIES}/trainer {AGENT}/reset"), 409, "CONFLICT")
+    # What was not there yet when it was switched off is off as well.
+    assert platform.trainer.breaker("http://127.0.0.1:10").isolated
+    await client.post(f"{DEPENDENCIES}/trainer/reset")
+    assert not platform.trainer.breaker("http://127.0.0.1:10").isolated

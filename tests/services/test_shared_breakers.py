@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from app.core import budget
 from app.core.circuit_breaker import CLOSED, OPEN, CircuitBreaker
-from app.core.errors import CircuitOpenError
+from app.core.errors import CircuitOpenError, PlatformError
 from app.db.session import Database
 from app.services.cluster import Cluster
 
@@ -109,6 +109,80 @@ async def test_a_backend_that_cannot_ask_the_others_decides_alone(sides: list[Si
         while await side.call(machine) != "well":
             await asyncio.sleep(0.01)
     assert side.breaker.state == CLOSED
+
+
+async def test_what_a_person_has_switched_off_is_off_for_all_until_it_is_reset(sides: list[Side]) -> None:
+    machine, (one, other, third) = Machine(), sides
+    machine.well = True
+    await one.cluster.breakers.switch("trainer", off=True)
+    assert await one.call(machine) == "refused"
+    assert await other.call(machine) == "well"
+    await everyone(sides, lambda side: side.cluster.beat())
+    assert await everyone(sides, lambda side: side.call(machine)) == ["refused"] * 3
+    assert [side.cluster.breakers.is_off("trainer") for side in sides] == [True] * 3
+
+    # What comes later is off as well: a machine that is new, a backend that has just begun.
+    new = CircuitBreaker(3, WINDOW, name="trainer http://new", clock=time.monotonic)
+    other.cluster.breakers.share(new)
+    assert new.isolated
+    late = Side(one.db.url)
+    await late.cluster.start()
+    assert await late.call(machine) == "refused"
+    await late.cluster.stop()
+    await late.db.close()
+
+    # Any of them lets it in again for all.
+    await third.cluster.breakers.switch("trainer", off=False)
+    await everyone(sides, lambda side: side.cluster.beat())
+    assert await everyone(sides, lambda side: side.call(machine)) == ["well"] * 3
+    assert not new.isolated
+
+
+async def test_one_machine_alone_can_be_switched_off_for_all(sides: list[Side]) -> None:
+    one, other = sides[:2]
+    spared = CircuitBreaker(3, WINDOW, name="trainer http://m2", clock=time.monotonic)
+    other.cluster.breakers.share(spared)
+    await one.cluster.breakers.switch("trainer http://m", off=True)
+    await other.cluster.beat()
+    assert (other.breaker.isolated, spared.isolated) == (True, False)
+    await other.cluster.breakers.switch("trainer", off=False)
+    await one.cluster.beat()
+    assert not one.breaker.isolated
+
+
+async def test_a_reset_closes_what_failures_have_opened_elsewhere(sides: list[Side]) -> None:
+    machine, (one, other, _) = Machine(), sides
+    for _ in range(3):
+        await one.call(machine)
+    await one.told()
+    # The other has not heard of it yet, and is asked to reset it all the same.
+    assert other.breaker.state == CLOSED
+    await other.cluster.breakers.switch("trainer", off=False)
+    await one.cluster.beat()
+    assert one.breaker.state == CLOSED
+
+
+async def test_the_database_is_switched_off_for_one_backend_only_as_the_others_could_never_learn_of_its_end(
+    sides: list[Side],
+) -> None:
+    one, other = sides[:2]
+    for side in (one, other):
+        side.cluster.breakers.follow(side.db.breaker)
+    await one.cluster.breakers.switch("database", off=True)
+    assert one.db.breaker.isolated
+    await other.cluster.beat()
+    assert not other.db.breaker.isolated
+    await one.cluster.breakers.switch("database", off=False)
+    await one.cluster.beat()
+    assert not one.db.breaker.isolated
+
+
+async def test_a_switch_that_cannot_be_told_is_not_thrown(sides: list[Side]) -> None:
+    one = sides[0]
+    one.db.breaker.isolate()
+    with pytest.raises(PlatformError):
+        await one.cluster.breakers.switch("trainer", off=True)
+    assert (one.breaker.isolated, one.cluster.breakers.is_off("trainer")) == (False, False)
 
 
 async def test_a_claim_is_one_backends_until_it_gives_it_back_or_is_gone(sides: list[Side]) -> None:

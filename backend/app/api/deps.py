@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -23,6 +23,7 @@ from app.services.callers import Caller
 from app.services.cluster import Cluster
 from app.services.collector import Collector
 from app.services.datasets import DatasetService
+from app.services.dependencies import Dependencies
 from app.services.digest import Digests
 from app.services.dry_run import DryRun
 from app.services.error_groups import ErrorGroups
@@ -33,9 +34,11 @@ from app.services.idempotency import IdempotencyService
 from app.services.mlflow_runs import MlflowRuns, make_mlflow
 from app.services.occurrences import Occurrences
 from app.services.page_reports import PageReports
+from app.services.probes import Integrations, probes
 from app.services.reading import JobReader
 from app.services.retention import Keep, Retention
 from app.services.rules import RuleService
+from app.services.standing import Standing
 from app.services.storms import Storms
 from app.services.support_bundle import SupportBundles
 from app.services.training import TrainingService
@@ -87,6 +90,8 @@ class Platform:
     alerts: Alerts | None
     driver: Driver
     base_url: str = ""
+    dependencies: Dependencies = field(init=False)
+    standing: Standing = field(init=False)
 
     def public_url(self) -> str:
         """The address under which agents reach this backend."""
@@ -183,6 +188,25 @@ def build(settings: Settings, clock: Callable[[], datetime] = utcnow, rng: rando
         driver=driver,
     )
     _share(platform)
+    return _watched(platform, clock)
+
+
+def _watched(platform: Platform, clock: Callable[[], datetime]) -> Platform:
+    """The platform with what tells how it stands."""
+    of = Integrations(
+        settings=platform.settings,
+        db=platform.db,
+        storage=platform.storage,
+        trainer=platform.trainer,
+        mlflow=platform.mlflow and platform.mlflow.client,
+        temporal=platform.driver.client,
+        llm=platform.explanations.llm,
+        agents=platform.agents,
+    )
+    platform.dependencies = Dependencies(probes(of), platform.cluster.breakers.is_off, clock=clock)
+    platform.standing = Standing(
+        platform.dependencies, platform.agents, lambda: platform.driver.away, platform.settings.home
+    )
     return platform
 
 
@@ -193,6 +217,9 @@ def _share(platform: Platform) -> None:
     platform.trainer.on_breaker = cluster.breakers.share
     if platform.explanations.llm is not None:
         cluster.breakers.share(platform.explanations.llm.breaker)
+    for own in (platform.db, platform.driver.client):
+        if own is not None:
+            cluster.breakers.follow(own.breaker)
 
 
 def platform_of(connection: HTTPConnection) -> Platform:

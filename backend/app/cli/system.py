@@ -1,13 +1,15 @@
 """`vtp up`, `serve`, `migrate`, `status`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from app.cli.agents import told
 from app.cli.client import Api, home
-from app.cli.output import Output
+from app.cli.output import EXIT_TRANSIENT, Output
 
+BREAKERS = {"CLOSED": "closed", "OPEN": "open", "HALF_OPEN": "half open", "ISOLATED": "switched off"}
+"""What the state of a circuit breaker is called in a line."""
 Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
 Port = Annotated[int, typer.Option("--port", help="0 takes a free one.")]
 
@@ -51,20 +53,50 @@ def migrate(context: typer.Context) -> None:
     context.obj.note("the database is in its newest form")
 
 
-def status(context: typer.Context) -> None:
-    """Show whether everything works."""
+def status(
+    context: typer.Context,
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit with 4 where something is degraded, as for a platform that is not there.")
+    ] = False,
+) -> int:
+    """Show whether everything works: what is degraded, the agents, and all that the platform depends on."""
     output: Output = context.obj
     api = Api()
     found = api.call("GET", "/system/status")
+    items = api.call("GET", "/system/dependencies")["items"]
     if output.as_json:
-        output.data({**found, "url": api.url})
-        return
-    output.text(f"{found['status']}  vtp {found['version']} at {api.url}")
+        output.data({**found, "url": api.url, "dependencies": items})
+    else:
+        _told(output, found, items, api.url)
+    return EXIT_TRANSIENT if check and found["degraded"] else 0
+
+
+def _told(output: Output, found: dict[str, Any], items: list[dict[str, Any]], url: str) -> None:
+    """The platform for people: the verdict, what is wrong and what it means, then the rest."""
+    output.text(f"{found['status']}  vtp {found['version']} at {url}")
+    for part in found["degraded"]:
+        output.text(f"  {part['what']}. {part['means']}")
     output.text(f"open jobs {found['open_jobs']}, {found['disk']['free_bytes'] / 1024**3:.0f} GB of disk free")
     for agent in found["agents"]:
         told(output, agent)
         for framework in agent["frameworks"]:
             ready = "ready" if framework["available"] else f"not usable: {framework['reason']}"
             output.text(f"    {framework['framework']} {framework['version'] or ''}  {ready}")
-    if not found["agents"]:
-        output.text("no agent has reported yet; trainings wait until one does")
+    output.text("")
+    head = ("DEPENDENCY", "IS", "REACHABLE", "VERSION", "BREAKER")
+    output.table(head, [_row(item) for item in items if item["configured"]])
+    left = [item["name"] for item in items if not item["configured"]]
+    if left:
+        output.text(f"not set up: {', '.join(left)}")
+    for item in items:
+        if last := item["last_error"]:
+            what = last["reason"] or last["message"].rstrip(".")
+            output.text(f"last error of {item['name']}, {last['at']}: {what} ({last['code']}, trace {last['trace_id']})")
+
+
+def _row(item: dict[str, Any]) -> tuple[str | None, ...]:
+    """A dependency in a line."""
+    there = {True: "yes", False: "no", None: None}[item["reachable"]]
+    if item["away"] and item["reachable"]:
+        there = f"{item['asked'] - item['away']} of {item['asked']}"
+    return item["name"], item["configured"], there, item["version"], BREAKERS.get(item["state"])

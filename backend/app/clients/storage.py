@@ -26,6 +26,9 @@ PARTS_AT_ONCE = 2
 CONNECT_SECONDS, TIMEOUT_SECONDS = 5, 30
 STREAM_TRIES = 2
 AT_ONCE = 16
+READ_AND_WRITE = os.R_OK | os.W_OK | os.X_OK
+NOTHING = "nothing"
+"""Below this there are no objects."""
 logger = get_logger(__name__)
 
 
@@ -215,6 +218,19 @@ class Storage:
             async for page in obstore.list(self._store, prefix):
                 found |= {str(item["path"]): item["last_modified"] for item in page}
         return found
+
+    @property
+    def kind(self) -> str:
+        """What holds the objects: ``folder``, ``memory``, or the scheme of its address, such as ``s3``."""
+        return "folder" if self._folder is not None else self.url.partition(":")[0]
+
+    async def check(self) -> None:
+        """Asks once, at little cost, whether objects can be listed; of a folder, also whether they can be written."""
+        with storage_errors("list", NOTHING):
+            if self._folder is not None and not await asyncio.to_thread(os.access, self._folder, READ_AND_WRITE):
+                message = "the folder of the objects is gone, or not ours to write to"
+                raise PermissionError(message)
+            await obstore.list_with_delimiter_async(self._store, NOTHING)
 
     @retry_s3()
     async def delete_tree(self, prefix: str) -> None:

@@ -67,6 +67,17 @@ class TrainerClient:
         response = await self._call(url, "POST", f"/attempts/{job_id}/{attempt}/cancel", {"reason": reason})
         return response.status_code != httpx2.codes.NOT_FOUND
 
+    async def answers(self, url: str) -> None:
+        """Asks an agent whether it is there, once and beside its breaker.
+
+        Raises:
+            PlatformError: TRAINER_UNREACHABLE: nothing answers.
+        """
+        try:
+            await self._http.get(url.rstrip("/") + "/health", timeout=CONNECT_SECONDS)
+        except httpx2.HTTPError as error:
+            raise PlatformError.from_code("TRAINER_UNREACHABLE", cause=error) from error
+
     @retry_trainer_service()
     async def _call(self, url: str, method: str, path: str, body: dict[str, Any]) -> httpx2.Response:
         return await self.breaker(url).call(self._send, url, method, path, body)

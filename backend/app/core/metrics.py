@@ -9,6 +9,7 @@ from prometheus_client import REGISTRY as METRICS
 from prometheus_client import Counter, Histogram, Metric
 from prometheus_client.registry import Collector
 
+from app.core import last_errors
 from app.core.error_messages import REGISTRY
 from app.core.errors import PlatformError
 from app.core.monitoring import report
@@ -67,7 +68,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS",
 
 def track_error(error: PlatformError, component: str) -> None:
     """Counts an error where it is handled; `component` names a part of the platform, never data."""
-    component = FAILED_PART.get(error.code, component)
+    component = _part_of(error) or component
     _errors(error.error_type._value_, error.severity._value_, component).inc()
 
 
@@ -83,11 +84,19 @@ def track_answer(
 
     They show it when they are read: an answer under way need not wait for three counters.
     """
-    component = FAILED_PART.get(error.code, component)
+    component = _part_of(error) or component
     labels = (error.error_type._value_, error.severity._value_, component, status, endpoint, method)
     _answers.append((labels, seconds))
     if len(_answers) >= MOST_ANSWERS:
         settle()
+
+
+def _part_of(error: PlatformError) -> str | None:
+    """The part that an error's code names, which remembers it as its last; None for the others."""
+    part = FAILED_PART.get(error.code)
+    if part is not None:
+        last_errors.note(part, error)
+    return part
 
 
 def settle() -> None:

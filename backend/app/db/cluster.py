@@ -33,3 +33,11 @@ class OpenBreaker(Base):
     name: Mapped[str] = mapped_column(String(500), primary_key=True)
     until: Mapped[datetime]
     backend_id: Mapped[str] = mapped_column(String(32))
+
+
+class SwitchedOff(Base):
+    """A dependency, or one breaker of it by its full name, that a person has switched off for all backends."""
+
+    __tablename__ = "switched_off"
+    name: Mapped[str] = mapped_column(String(500), primary_key=True)
+    at: Mapped[datetime]

@@ -209,6 +209,18 @@ class Database:
             message = "the connection was lost during the commit; whether it took place is unknown"
             raise CommitUnknownError(message) from error
 
+    async def version(self) -> str:
+        """The version of a database that answers, asked once and beside the breaker.
+
+        Raises:
+            DatabaseError: it does not.
+        """
+        question = "select sqlite_version()" if self.sqlite else "show server_version"
+        with database_errors("version"):
+            async with self.engine.connect() as connection:
+                # Debian's servers add where they were made.
+                return str(await connection.scalar(text(question))).split()[0]
+
     async def migrate(self) -> None:
         """Brings the tables to the newest form; safe to call at every start."""
         from alembic import command

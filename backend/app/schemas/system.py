@@ -126,9 +126,10 @@ class Frameworks(BaseModel):
 
 
 class Health(BaseModel):
-    """Whether the backend lives or can serve."""
+    """Whether the backend lives, can serve, or can serve with less."""
 
-    status: Literal["live", "ready"]
+    status: Literal["live", "ready", "degraded"]
+    degraded: list[str] = Field(default=[], description="Names of the parts that are not as they should be")
 
 
 class Disk(BaseModel):
@@ -138,11 +139,20 @@ class Disk(BaseModel):
     total_bytes: int
 
 
+class DegradedPart(BaseModel):
+    """A part of the platform that does not do all it should, and what that means for users."""
+
+    name: str = Field(description="`agents`, `disk`, or an integration")
+    what: str
+    means: str
+
+
 class Status(BaseModel):
     """The platform in short."""
 
     version: str
     status: Literal["ok", "degraded"]
+    degraded: list[DegradedPart] = Field(description="The gravest for trainings first; none: all is well")
     agents: list[AgentView]
     open_jobs: int
     disk: Disk
@@ -191,14 +201,34 @@ class BreakerPolicy(BaseModel):
     seconds: float
 
 
+class LastError(BaseModel):
+    """The last failure of an integration that the backend which answers has met since its start."""
+
+    code: str
+    message: str
+    reason: str | None = Field(description="What lay beneath it, where more is known")
+    at: str
+    trace_id: str
+
+
 class Dependency(BaseModel):
-    """An integration: how calls to it are protected, and how it does; `state` is the worst of its breakers."""
+    """An integration: whether it is there, how calls to it are protected, and how it does; `state` is the worst of its
+    breakers."""
 
     name: str
     title: str
-    attempts: int
-    first_wait_s: float
-    longest_wait_s: float
+    configured: str | None = Field(description="What it is, such as `postgresql` or `s3`; null: not set up")
+    reachable: bool | None = Field(description="As it was found a few seconds ago; null: not asked, or not answered yet")
+    version: str | None = Field(description="What it last told; null where it tells none")
+    checked_at: str | None
+    last_error: LastError | None
+    degraded: str | None = Field(description="What its state means for users now; null: nothing")
+    switched_off: bool = Field(description="By a person, as a whole")
+    asked: int = Field(description="Machines that were asked, where it consists of several")
+    away: int = Field(description="Those of them that do not answer, or are not called now")
+    attempts: int | None = Field(description="Null: its own library looks after its calls")
+    first_wait_s: float | None
+    longest_wait_s: float | None
     breaker_after: BreakerPolicy | None
     give_up: Literal["raises", "none"]
     state: State | None = Field(description="Null: no call was made yet, or it has no breaker")

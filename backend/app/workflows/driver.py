@@ -1,18 +1,23 @@
 """Which orchestrator drives the jobs, and what is asked of one."""
 
 from datetime import timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from app.config import Settings
 from app.core.errors import PlatformError
 from app.workflows.dispatch import Dispatcher
 from app.workflows.local import LocalDriver
 
+if TYPE_CHECKING:
+    from app.clients.temporal import TemporalClient
+
 
 class Driver(Protocol):
     """Brings jobs from the queue to their end."""
 
     dispatcher: Dispatcher
+    client: "TemporalClient | None"
+    """The way to the workflow engine; None where there is none."""
     away: PlatformError | None
     """Why no job can be driven now; None where nothing is in the way."""
 

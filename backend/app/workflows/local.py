@@ -21,6 +21,7 @@ from app.workflows.steps import Steps
 class LocalDriver:
     """The embedded orchestrator. `kick` makes it look at once; it looks by itself every `interval` seconds."""
 
+    client = None
     away: PlatformError | None = None
     """Nothing that this driver needs can be away but the database."""
 

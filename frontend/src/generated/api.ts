@@ -318,18 +318,43 @@ export interface DatasetView {
   problems: Record<string, number>;
 }
 
+/** A part of the platform that does not do all it should, and what that means for users. */
+export interface DegradedPart {
+  /** `agents`, `disk`, or an integration */
+  name: string;
+  what: string;
+  means: string;
+}
+
 /** All integrations. */
 export interface Dependencies {
   items: (Dependency)[];
 }
 
-/** An integration: how calls to it are protected, and how it does; `state` is the worst of its breakers. */
+/** An integration: whether it is there, how calls to it are protected, and how it does; `state` is the worst of its breakers. */
 export interface Dependency {
   name: string;
   title: string;
-  attempts: number;
-  first_wait_s: number;
-  longest_wait_s: number;
+  /** What it is, such as `postgresql` or `s3`; null: not set up */
+  configured: string | null;
+  /** As it was found a few seconds ago; null: not asked, or not answered yet */
+  reachable: boolean | null;
+  /** What it last told; null where it tells none */
+  version: string | null;
+  checked_at: string | null;
+  last_error: LastError | null;
+  /** What its state means for users now; null: nothing */
+  degraded: string | null;
+  /** By a person, as a whole */
+  switched_off: boolean;
+  /** Machines that were asked, where it consists of several */
+  asked: number;
+  /** Those of them that do not answer, or are not called now */
+  away: number;
+  /** Null: its own library looks after its calls */
+  attempts: number | null;
+  first_wait_s: number | null;
+  longest_wait_s: number | null;
   breaker_after: BreakerPolicy | null;
   give_up: "raises" | "none";
   /** Null: no call was made yet, or it has no breaker */
@@ -685,9 +710,11 @@ export interface GroupView {
   doc_url: string;
 }
 
-/** Whether the backend lives or can serve. */
+/** Whether the backend lives, can serve, or can serve with less. */
 export interface Health {
-  status: "live" | "ready";
+  status: "live" | "ready" | "degraded";
+  /** Names of the parts that are not as they should be */
+  degraded: (string)[];
 }
 
 /** An attempt that an agent still supervises. */
@@ -800,6 +827,16 @@ export interface JobView {
 export interface KnownFingerprint {
   fingerprint: string;
   since: string;
+}
+
+/** The last failure of an integration that the backend which answers has met since its start. */
+export interface LastError {
+  code: string;
+  message: string;
+  /** What lay beneath it, where more is known */
+  reason: string | null;
+  at: string;
+  trace_id: string;
 }
 
 /** A piece of the training's output. */
@@ -1286,6 +1323,8 @@ export interface StateEvent {
 export interface Status {
   version: string;
   status: "ok" | "degraded";
+  /** The gravest for trainings first; none: all is well */
+  degraded: (DegradedPart)[];
   agents: (AgentView)[];
   open_jobs: number;
   disk: Disk;

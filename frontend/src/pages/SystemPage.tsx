@@ -5,11 +5,10 @@ import { Code } from "../components/Code";
 import { CardError, PageError } from "../components/Failures";
 import { RefetchBanner } from "../components/RefetchBanner";
 import { AgentCard } from "../components/System";
-import { DependencyRow } from "../components/SystemDependency";
+import { DependencyRows } from "../components/SystemDependency";
 import { buttonClass, Card, Empty, Facts, Loading, PageHead, Progress } from "../components/ui";
-import type { Dependency, SystemStatus } from "../generated/api";
+import type { DegradedPart, SystemStatus } from "../generated/api";
 import { useTitle } from "../hooks/useTitle";
-import { degraded, type Mode } from "../lib/degraded";
 import { bytes } from "../lib/format";
 import { nextLook, pace } from "../lib/pace";
 import { api } from "../services/api";
@@ -23,9 +22,6 @@ export function SystemPage() {
     queryFn: api.system,
     refetchInterval: ({ state }) => pace(EVERY, state),
   });
-  const known = useQuery({ queryKey: ["dependencies"], queryFn: api.dependencies });
-  // What cannot be read as a list of dependencies is that panel's to show.
-  const modes = degraded(status.data, (known.data?.items ?? []).filter(Boolean));
   if (!status.data) {
     return status.error ? (
       <PageError error={status.error} onRetry={() => status.refetch()} />
@@ -36,7 +32,7 @@ export function SystemPage() {
   return (
     <>
       <PageHead title="System">
-        <Health status={status.data} modes={modes} />
+        <Health status={status.data} />
         <Link to="/rules" className={buttonClass("secondary", true)}>
           Rules of the diagnosis
         </Link>
@@ -50,7 +46,7 @@ export function SystemPage() {
           onRetry={() => status.refetch()}
         />
       )}
-      <WithLess modes={modes} />
+      <WithLess parts={status.data.degraded} />
       <div className="grid gap-4 lg:grid-cols-2">
         <Card id="agents" title="Agents" flush className="self-start">
           {status.data.agents.length ? (
@@ -73,19 +69,19 @@ export function SystemPage() {
 }
 
 /** What is done without at the moment; nothing is shown while all works. */
-function WithLess({ modes }: { modes: Mode[] }) {
-  if (!modes.length) return null;
+function WithLess({ parts }: { parts: DegradedPart[] }) {
+  if (!parts.length) return null;
   return (
     <Card id="with-less" title="Working with less" flush className="mb-4 border-l-4 border-l-warn">
       <div role="status">
         <ul className="divide-y divide-line">
-          {modes.map((mode) => (
-            <li key={mode.key} className="flex items-start gap-2 px-4 py-2.5">
+          {parts.map((part) => (
+            <li key={part.name} className="flex items-start gap-2 px-4 py-2.5">
               <TriangleAlert aria-hidden className="mt-0.5 size-4 shrink-0 text-warn" />
               <p>
-                <strong className="font-medium">{mode.what}.</strong>{" "}
+                <strong className="font-medium">{part.what}.</strong>{" "}
                 <span className="text-soft">
-                  <Code text={mode.means} />
+                  <Code text={part.means} />
                 </span>
               </p>
             </li>
@@ -96,8 +92,8 @@ function WithLess({ modes }: { modes: Mode[] }) {
   );
 }
 
-function Health({ status, modes }: { status: SystemStatus; modes: Mode[] }) {
-  const good = status.status === "ok" && !modes.length;
+function Health({ status }: { status: SystemStatus }) {
+  const good = status.status === "ok";
   const Icon = good ? CheckCircle2 : TriangleAlert;
   return (
     <span className={`flex items-center gap-1.5 font-medium ${good ? "text-good" : "text-warn"}`}>
@@ -125,17 +121,6 @@ function Platform({ status }: { status: SystemStatus }) {
   );
 }
 
-/** Within the panel, so that what crashes in it stays there. */
-function Rows({ items }: { items: Dependency[] }) {
-  return (
-    <ul className="divide-y divide-line">
-      {items.map((item) => (
-        <DependencyRow key={item.name} item={item} />
-      ))}
-    </ul>
-  );
-}
-
 function Dependencies() {
   const found = useQuery({
     queryKey: ["dependencies"],
@@ -146,7 +131,7 @@ function Dependencies() {
     <Card id="dependencies" title="What the platform depends on" flush>
       {found.error && !found.data && <CardError error={found.error} onRetry={() => found.refetch()} />}
       {!found.data && !found.error && <Loading what="dependencies" />}
-      {found.data && <Rows items={found.data.items} />}
+      {found.data && <DependencyRows items={found.data.items} />}
     </Card>
   );
 }

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.cluster import Backend, Claim, OpenBreaker
+from app.db.cluster import Backend, Claim, OpenBreaker, SwitchedOff
 
 ALIVE_SECONDS = 5.0
 """A backend that has not been heard of for this long is gone, and its claims with it."""
@@ -85,6 +85,22 @@ async def take_probe(session: AsyncSession, name: str, seconds: float, me: str) 
     if (await session.scalar(taken.returning(OpenBreaker.name))) is not None:
         return 0.0
     return max(0.1, (await open_breakers(session)).get(name, 0.1))
+
+
+async def switched_off(session: AsyncSession) -> set[str]:
+    """Dependencies and breakers that a person has switched off."""
+    return set((await session.scalars(select(SwitchedOff.name))).all())
+
+
+async def switch_off(session: AsyncSession, name: str) -> None:
+    """Switches a dependency or breaker off for all."""
+    await session.execute(insert(SwitchedOff).values(name=name, at=func.now()).on_conflict_do_nothing())
+
+
+async def switch_on(session: AsyncSession, name: str) -> None:
+    """Lets calls to a dependency, with all its breakers, or to one breaker through again, for all."""
+    for table in (SwitchedOff, OpenBreaker):
+        await session.execute(delete(table).where((table.name == name) | table.name.startswith(f"{name} ", autoescape=True)))
 
 
 def _alive() -> ColumnElement[bool]:

@@ -1,0 +1,119 @@
+"""How the platform stands: each integration with everything known of it, and what is done without because of that."""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from app.core import last_errors
+from app.core.breakers import known_breakers, label_of
+from app.core.circuit_breaker import CLOSED, CircuitBreaker
+from app.core.error_messages import REGISTRY
+from app.core.errors import PlatformError
+from app.core.policies import POLICIES, Policy
+from app.core.responses import public
+from app.services.agents import AgentService
+from app.services.degradation import Part, of_agents, of_disk, of_integration
+from app.services.dependencies import Dependencies, Found
+from app.services.probes import TITLES
+from app.services.views import stamp
+
+WORST_FIRST = ("ISOLATED", "OPEN", "HALF_OPEN", "CLOSED")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Looks at everything. `away` says why jobs cannot be driven now, None where they can."""
+
+    dependencies: Dependencies
+    agents: AgentService
+    away: Callable[[], PlatformError | None]
+    home: Path
+
+    async def integrations(self, *names: str) -> list[dict[str, Any]]:
+        """Every integration as the API shows it. Waits for news of those named, or of all, for a moment."""
+        found = await self.dependencies.look(*names)
+        breakers = known_breakers()
+        return [
+            integration(one, [each for each in breakers if label_of(each.name) == name], off=self.dependencies.off(name))
+            for name, one in found.items()
+        ]
+
+    async def whole(self, *names: str) -> dict[str, Any]:
+        """Agents, disk, and what is `degraded`, the gravest for trainings first; nothing of it: all is well."""
+        items = await self.integrations(*names)
+        agents = await self.agents.list_all()
+        disk = shutil.disk_usage(self.home)
+        parts = [of_agents(agents), of_disk(disk.free, disk.total), *self._of(items)]
+        return {
+            "agents": agents,
+            "disk": {"free_bytes": disk.free, "total_bytes": disk.total},
+            "degraded": [asdict(part) for part in parts if part is not None],
+        }
+
+    def _of(self, items: Sequence[Mapping[str, Any]]) -> list[Part | None]:
+        """The integrations' parts; what keeps the driver from its work counts though a question was answered since."""
+        driven = self.away() is None
+        return [
+            of_integration(item if driven or item["name"] != "temporal" else {**item, "reachable": False}) for item in items
+        ]
+
+
+def integration(found: Found, breakers: Sequence[CircuitBreaker], *, off: bool) -> dict[str, Any]:
+    """An integration as the API shows it: what it is, whether it is there, how calls to it are protected."""
+    states = {"ISOLATED" if breaker.isolated else breaker.state for breaker in breakers}
+    if off:
+        states.add("ISOLATED")
+    described = [breaker.describe() for breaker in breakers]
+    item = {
+        "name": found.name,
+        "title": TITLES[found.name],
+        "configured": found.kind,
+        "reachable": found.reachable,
+        "version": found.version,
+        "checked_at": stamp(found.at),
+        "last_error": _last_error(found.name),
+        "switched_off": off,
+        "asked": len(found.addresses),
+        "away": len(_away(found, breakers)),
+        **_protection(POLICIES.get(found.name)),
+        "state": next((state for state in WORST_FIRST if state in states), None),
+        "failure_count": max((breaker["failure_count"] for breaker in described), default=0),
+        "retry_after": max((breaker["retry_after"] for breaker in described if breaker["retry_after"]), default=None),
+        "breakers": described,
+    }
+    part = of_integration(item)
+    return {**item, "degraded": part and part.means}
+
+
+def _away(found: Found, breakers: Sequence[CircuitBreaker]) -> set[str]:
+    """Addresses that do not answer, or are not called now."""
+    refused = {breaker.name.partition(" ")[2] for breaker in breakers if breaker.state != CLOSED}
+    return set(found.silent) | refused.intersection(found.addresses)
+
+
+def _protection(policy: Policy | None) -> dict[str, Any]:
+    after = policy.breaker_after if policy else None
+    return {
+        "attempts": policy and policy.attempts,
+        "first_wait_s": policy and policy.first_wait,
+        "longest_wait_s": policy and policy.longest_wait,
+        "breaker_after": {"failures": after[0], "seconds": after[1]} if after else None,
+        "give_up": policy.give_up if policy else "none",
+    }
+
+
+def _last_error(name: str) -> dict[str, Any] | None:
+    known = last_errors.last(name)
+    if known is None:
+        return None
+    error = PlatformError.from_code(known.code, {"service": TITLES[name]})
+    return {
+        "code": known.code,
+        "message": public(error, trace_id=known.trace_id)["message"],
+        "reason": REGISTRY[known.beneath].title if known.beneath else None,
+        "at": stamp(datetime.fromtimestamp(known.at, UTC)),
+        "trace_id": known.trace_id,
+    }

@@ -187,10 +187,30 @@ def test_a_failed_job_is_explained_and_its_fix_is_one_command(here: Vtp, zip_fil
 def test_models_and_status_are_listed(here: Vtp) -> None:
     assert "sgd-linear" in here("models", "--task", "classify")[1]
     assert {item["framework"] for item in json.loads(here("models", "--json")[1])} >= {"sklearn"}
-    code, out, _ = here("status")
+    code, out, _ = here("status", "--check")
     assert code == 0
     assert "sklearn" in out
-    assert json.loads(here("status", "--json")[1])["url"].startswith("http://127.0.0.1")
+    rows = {line.split()[0]: line.split()[1:] for line in out[out.index("DEPENDENCY") :].splitlines()}
+    assert rows["trainer"][:2] == ["agents", "yes"]
+    assert rows["database"][:2] == ["sqlite", "yes"]
+    assert rows["storage"] == ["folder", "yes", "-", "-"]
+    assert "not set up: mlflow, temporal, llm, alerts, sentry, traces" in out
+    found = json.loads(here("status", "--json")[1])
+    assert found["url"].startswith("http://127.0.0.1")
+    assert [item["name"] for item in found["dependencies"]][:2] == ["trainer", "mlflow"]
+
+
+def test_status_says_what_is_degraded_and_ends_with_4_only_where_that_is_asked_for(here: Vtp) -> None:
+    name = json.loads(here("agents", "list", "--json")[1])["items"][0]["name"]
+    here("agents", "drain", name)
+    try:
+        code, out, _ = here("status")
+        assert (code, out.splitlines()[0].split()[0]) == (0, "degraded")
+        assert f"Every agent that is alive is drained. Trainings wait until one is resumed: vtp agents resume {name}" in out
+        assert here("status", "--check")[0] == 4
+        assert here("status", "--check", "--json")[0] == 4
+    finally:
+        here("agents", "resume", name)
 
 
 def test_a_file_that_cannot_be_written_is_told_by_its_name(here: Vtp, zip_file: Zip, tmp_path: Path) -> None:

@@ -123,7 +123,11 @@ async def test_refused(talk: Talk, way: FaultProxy, record_fault: Record) -> Non
     assert talk.service.specs == []
     await starts_once_when_healed(talk, way, kept, again)
     assert await status(talk, refused) == "failed"
-    assert (await talk.client.get("/api/v1/system/status")).json()["status"] == "ok"
+
+    async def well() -> bool:
+        return bool((await talk.client.get("/api/v1/system/status")).json()["status"] == "ok")
+
+    await eventually(well, what="the platform to be whole again", every=0.1)
     assert talk.platform.driver.client.breaker.state == "CLOSED"  # type: ignore[attr-defined]
     did = "tried again within the 14 s that a caller waits, then told them; their job has ended with that"
     record_fault("Temporal", "refused", "TEMPORAL_ERROR", REFUSED, did, took)

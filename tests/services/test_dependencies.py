@@ -9,7 +9,7 @@ from app.core import last_errors
 from app.core.errors import NetworkError
 from app.core.metrics import swallowed_total
 from app.services import dependencies as module
-from app.services.dependencies import FRESH_SECONDS, Dependencies
+from app.services.dependencies import AWAY_SECONDS, FRESH_SECONDS, Dependencies
 from app.services.probes import PATIENCE, Probe, Told
 
 
@@ -84,7 +84,7 @@ async def test_a_refusal_is_noted_once_an_outage_and_its_end_is_seen() -> None:
     await found.look()
     assert last_errors.last("it") is noted
     other.well = True
-    watch.now += FRESH_SECONDS
+    watch.now += AWAY_SECONDS
     assert (await found.look())["it"].reachable is True
     assert last_errors.last("it") is noted
 

@@ -75,7 +75,7 @@ def _told(output: Output, found: dict[str, Any], items: list[dict[str, Any]], ur
     """The platform for people: the verdict, what is wrong and what it means, then the rest."""
     output.text(f"{found['status']}  vtp {found['version']} at {url}")
     for part in found["degraded"]:
-        output.text(f"  {part['what']}. {part['means']}")
+        output.text(f"  {part['what']}. {part['means']}".replace("`", ""))
     output.text(f"open jobs {found['open_jobs']}, {found['disk']['free_bytes'] / 1024**3:.0f} GB of disk free")
     for agent in found["agents"]:
         told(output, agent)

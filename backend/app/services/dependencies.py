@@ -20,6 +20,8 @@ from app.services.probes import PATIENCE, Probe, Told
 
 FRESH_SECONDS = 5.0
 """How long an answer holds."""
+AWAY_SECONDS = 1.0
+"""The same of one that was not reachable: its return is to be seen soon."""
 logger = get_logger(__name__)
 
 
@@ -48,7 +50,8 @@ class Watched:
 
     def ask(self) -> None:
         """Sets a question off, where the last answer is old and none is open."""
-        if self.probe.kind is None or self.task is not None or self.now() - self._asked_at < FRESH_SECONDS:
+        holds = AWAY_SECONDS if self.found.reachable is False else FRESH_SECONDS
+        if self.probe.kind is None or self.task is not None or self.now() - self._asked_at < holds:
             return
         self._asked_at = self.now()
         self.task = asyncio.create_task(self._ask(), name=f"probe {self.probe.name}")

@@ -27,7 +27,7 @@ def test_a_dependency_is_switched_off_after_a_question_and_on_again(
     expect(degraded).to_contain_text("Trainer Service")
     clean_in_both_themes(page, "system-degraded", shots)
     trainer.get_by_role("button", name="Reset Trainer Service").click()
-    expect(trainer).to_contain_text("Working")
+    expect(trainer).to_contain_text("Reachable")
     expect(degraded).to_have_count(0)
 
 

@@ -41,18 +41,16 @@ export function DependencyRow({ item }: { item: Dependency }) {
         </p>
         <p className="text-[13px] text-soft">
           {[item.configured, item.version && `version ${item.version}`].filter(Boolean).join(", ")}
-          {item.checked_at && <Ago at={item.checked_at} prefix=", looked at " />}
+          {item.checked_at && (
+            <>
+              , <Ago at={item.checked_at} prefix="looked at " />
+            </>
+          )}
         </p>
         {item.degraded && <p className="mt-1 text-[13px]">{item.degraded}</p>}
         <Last item={item} />
-        {[breakerOf(item), policyOf(item)].map(
-          (text) =>
-            text && (
-              <p key={text} className="text-[13px] text-soft">
-                {text}
-              </p>
-            ),
-        )}
+        {breakerOf(item) && <p className="text-[13px] text-soft">Breaker: {breakerOf(item)}</p>}
+        {policyOf(item) && <p className="text-[13px] text-soft">Calls: {policyOf(item)}</p>}
       </div>
       {item.state && <Switch item={item} />}
     </li>

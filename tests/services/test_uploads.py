@@ -1,15 +1,23 @@
 """Uploads in pieces: what is kept, where it goes on, what the last piece makes of them."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
 from app.api.deps import Platform
+from app.config import Settings
 from app.core.errors import PlatformError
+from app.db.cluster import Backend
+from app.main import create_app
 from app.services.uploads import KEPT, UploadService
 from tests.conftest import Clock, chunks, classification_zip
+from tests.waiting import eventually
 
 ZIP = classification_zip(per_class=12)
 
@@ -53,10 +61,48 @@ async def test_the_last_piece_sent_again_makes_no_second_data_set(platform: Plat
     assert [item["dataset_id"] for item in await platform.datasets.list_all()] == ["digits"]
 
 
+@pytest.fixture
+async def pair(postgres_url: str, settings: Settings, tmp_path: Path, clock: Clock) -> AsyncIterator[list[Platform]]:
+    """Two backends with homes of their own on one PostgreSQL and one store."""
+    shared = {"database_url": postgres_url, "storage_url": f"file://{tmp_path / 'objects'}"}
+    async with AsyncExitStack() as stack:
+        found = []
+        for name in "ab":
+            app = create_app(settings.model_copy(update={**shared, "home": tmp_path / name}), clock)
+            await stack.enter_async_context(app.router.lifespan_context(app))
+            found.append(app.state.platform)
+        yield found
+
+
+async def test_two_backends_that_finish_an_upload_in_the_same_moment_make_one_data_set(pair: list[Platform]) -> None:
+    a, b = pair
+    for number in range(1, 6):
+        upload_id = await begun(a.uploads)
+        await a.uploads.take(upload_id, 0, chunks(ZIP[:100]), None)
+        shown = await asyncio.gather(*(one.uploads.take(upload_id, 100, chunks(ZIP[100:]), None) for one in (a, b, a, b)))
+        assert len({one["dataset_id"] for one in shown}) == 1
+        assert {one["offset"] for one in shown} == {len(ZIP)}
+        assert len(await b.datasets.list_all()) == number
+        assert (await b.uploads.complete(upload_id, None))["dataset_id"] == shown[0]["dataset_id"]
+
+
+async def test_an_upload_whose_backend_dies_over_it_is_finished_by_the_next(pair: list[Platform]) -> None:
+    a, b = pair
+    upload_id = await begun(a.uploads)
+    async with a.cluster.claim(f"upload {upload_id}"):
+        waiting = asyncio.create_task(b.uploads.take(upload_id, 0, chunks(ZIP), None))
+        await eventually(lambda: b.storage.exists(f"pieces/{upload_id}/{0:015d}"), what="the last piece")
+        assert not waiting.done()
+        assert a.cluster._task is not None
+        a.cluster._task.cancel()
+        await b.db.write(lambda session: session.execute(delete(Backend).where(Backend.id == a.cluster.me)))
+        assert (await waiting)["dataset_id"] == "digits"
+
+
 async def test_another_backend_on_the_same_store_goes_on_where_the_first_stopped(platform: Platform) -> None:
     upload_id = await begun(platform.uploads)
     await platform.uploads.take(upload_id, 0, chunks(ZIP[:100]), None)
-    other = UploadService(platform.storage, platform.datasets, platform.settings, platform.uploads.clock)
+    other = UploadService(platform.storage, platform.datasets, platform.settings, platform.cluster, platform.uploads.clock)
     assert [(item["offset"], item["name"], item["modified"]) for item in await other.unfinished()] == [(100, "Digits", 7)]
     assert (await other.take(upload_id, 100, chunks(ZIP[100:]), None))["dataset_id"] == "digits"
 

@@ -131,7 +131,7 @@ def _files(settings: Settings, datasets: DatasetService, artifacts: ArtifactServ
         "storage": storage,
         "datasets": datasets,
         "artifacts": artifacts,
-        "uploads": UploadService(storage, datasets, settings, clock),
+        "uploads": UploadService(storage, datasets, settings, cluster, clock),
         "collector": Collector(db, storage, settings, cluster, clock),
     }
 

@@ -1,7 +1,8 @@
 """Uploads in pieces that go on after a cut connection, a closed page or a restart of the backend.
 
 All state is in the object store: a note on the upload, and each piece under the place where it begins. Whoever comes back is
-told how far the pieces reach without a gap, and goes on from there; the last one makes a data set of them.
+told how far the pieces reach without a gap, and goes on from there; the last one makes a data set of them, once, whichever
+backends it reaches.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from app.clients.storage import Storage
 from app.config import Settings
 from app.core.errors import FieldError, PlatformError
 from app.db.session import utcnow
+from app.services.cluster import Cluster
 from app.services.dataset_views import slug_of
 from app.services.datasets import DatasetService
 from app.services.streams import limited
@@ -28,6 +30,8 @@ PIECE_BYTES = 8 << 20
 """What a sender had better put into one piece: little is lost with it, and few requests are needed."""
 MOST_BYTES = 64 << 20
 KEPT = timedelta(days=3)
+LOOK_AGAIN_SECONDS = 0.2
+"""How often a backend looks whether another one is done with an upload."""
 
 
 class Note(BaseModel):
@@ -45,9 +49,14 @@ class UploadService:
     """Uploads under way. An unknown one raises NOT_FOUND."""
 
     def __init__(
-        self, storage: Storage, datasets: DatasetService, settings: Settings, clock: Callable[[], datetime] = utcnow
+        self,
+        storage: Storage,
+        datasets: DatasetService,
+        settings: Settings,
+        cluster: Cluster,
+        clock: Callable[[], datetime] = utcnow,
     ) -> None:
-        self.storage, self.datasets, self.settings, self.clock = storage, datasets, settings, clock
+        self.storage, self.datasets, self.settings, self.cluster, self.clock = storage, datasets, settings, cluster, clock
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def begin(self, name: str, size: int, modified: int | None) -> dict[str, Any]:
@@ -93,7 +102,7 @@ class UploadService:
                 pieces[offset] = await self._keep(note, offset, content, sha256)
                 reached += pieces[offset]
             if reached == note.bytes:
-                note = await self._finish(note, pieces)
+                note = await self._finish(upload_id)
             return self._view(note, reached)
 
     async def address(self, upload_id: str, offset: int) -> dict[str, Any]:
@@ -113,13 +122,7 @@ class UploadService:
                 VALIDATION_FAILED where the content is another one.
         """
         async with self._locks.setdefault(upload_id, asyncio.Lock()):
-            note = await self._note(upload_id)
-            if note.dataset_id is None:
-                pieces = await self._pieces(note)
-                reached = sum(pieces.values())
-                if reached != note.bytes:
-                    raise PlatformError.from_code("CONFLICT", {"state": f"at byte {reached}", "expected_seq": reached})
-                note = await self._finish(note, pieces, sha256)
+            note = await self._finish(upload_id, sha256)
             return self._view(note, note.bytes)
 
     async def discard(self, upload_id: str) -> None:
@@ -141,7 +144,25 @@ class UploadService:
             raise PlatformError.from_code("VALIDATION_FAILED", {"field": wrong.pointer[2:]}, errors=[wrong])
         return stored.size
 
-    async def _finish(self, note: Note, pieces: dict[int, int], sha256: str | None = None) -> Note:
+    async def _finish(self, upload_id: str, sha256: str | None = None) -> Note:
+        """The note with the data set that the pieces make. One backend makes it; the others wait, and find it made.
+
+        Raises:
+            PlatformError: as `complete`.
+        """
+        while True:
+            async with self.cluster.claim(f"upload {upload_id}") as mine:
+                if mine:
+                    note = await self._note(upload_id)
+                    return note if note.dataset_id is not None else await self._make(note, sha256)
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+    async def _make(self, note: Note, sha256: str | None) -> Note:
+        pieces = await self._pieces(note)
+        reached = sum(pieces.values())
+        if reached != note.bytes:
+            raise PlatformError.from_code("CONFLICT", {"state": f"at byte {reached}", "expected_seq": reached})
+
         async def whole() -> AsyncIterator[bytes]:
             digest = hashlib.sha256()
             for offset in sorted(pieces):

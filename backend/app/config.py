@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     """An attempt whose agent was silent for this many heartbeats is lost."""
     max_open_jobs: int = Field(default=10_000, ge=1)
     rate_limit: str = "6000/minute"
-    """Requests a client may make, in the notation of the ``limits`` library."""
+    """Requests a client may make, in the notation of the ``limits`` library. Of N backends each allows an Nth."""
     agent_rate_limit: str = "60000/minute"
     """The same for an agent and its attempts."""
     metrics_token: str | None = None

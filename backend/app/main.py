@@ -137,8 +137,9 @@ def _carries_a_secret(scope: Scope) -> bool:
 def _between(settings: Settings, platform: Platform, way_out: responses.WayOut) -> list[tuple[Any, dict[str, Any]]]:
     """Middleware from inside to outside, between the last resort and the trace."""
     limits = {"limit": settings.rate_limit, "agent_limit": settings.agent_rate_limit}
+    shared = {"way_out": way_out, "identify": platform.guard.kind, "backends": lambda: len(platform.cluster.peers)}
     layers: list[tuple[Any, dict[str, Any]]] = [
-        (RateLimits, {"way_out": way_out, "identify": platform.guard.kind, **limits}),
+        (RateLimits, {**shared, **limits}),
         (Deprecations, {}),
         (AccessLog, {"everything": settings.log_json}),
     ]

@@ -6,6 +6,7 @@ import httpx
 import pytest
 from limits.storage import memory
 
+from app.api.deps import Platform
 from app.api.limits import RateLimits
 from app.config import Settings
 from app.core.metrics import swallowed_total
@@ -76,6 +77,35 @@ async def test_each_client_has_a_limit_of_its_own(anonymous: httpx.AsyncClient) 
     other = httpx.ASGITransport(app=anonymous._transport.app, client=("127.0.0.2", 1))  # type: ignore[attr-defined]
     async with httpx.AsyncClient(transport=other, base_url="http://backend.test") as elsewhere:
         assert (await elsewhere.get(LIVE)).status_code == 200
+
+
+async def test_several_backends_give_out_the_limit_together(anonymous: httpx.AsyncClient, platform: Platform) -> None:
+    anonymous.headers["Authorization"] = f"Bearer {SECRET}"
+    assert (await anonymous.get(LIVE)).headers["ratelimit-policy"] == '"agents";q=100;w=60'
+    platform.cluster.peers |= {"b", "c", "d"}
+    second = await anonymous.get(LIVE)
+    assert second.headers["ratelimit-policy"] == '"agents";q=25;w=60'
+    # What was taken before the others came counts as it did then.
+    assert state_of(second)[1] == (100 - 1 - 4) // 4
+    passed = 2
+    while (answer := await anonymous.get(LIVE)).status_code == 200:
+        passed += 1
+    assert passed == 1 + 24
+    error = assert_canonical_error(answer, 429, "RATE_LIMITED")
+    assert error["params"]["limit"] == 25
+    assert state_of(answer)[1] == 0
+    # Those that are left when the others are gone have it all again.
+    platform.cluster.peers -= {"b", "c", "d"}
+    assert (await anonymous.get(LIVE)).status_code == 200
+
+
+async def test_of_a_limit_smaller_than_the_number_of_backends_one_request_passes_each(
+    anonymous: httpx.AsyncClient, platform: Platform
+) -> None:
+    platform.cluster.peers |= {"b", "c", "d", "e"}
+    answers = [await anonymous.get(LIVE) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 429]
+    assert answers[0].headers["ratelimit-policy"] == '"default";q=1;w=60'
 
 
 async def test_a_made_up_token_does_not_escape_the_limit(anonymous: httpx.AsyncClient) -> None:

@@ -2,6 +2,9 @@
 
 A client is a kind of credential from an address. Agents, which deliver what trainings tell, have a limit of their own:
 their journals would otherwise grow behind a limit that is meant for people.
+
+A limit holds for all backends together, and none asks another: of N that live, each gives out an Nth of it. A client whose
+requests are spread over all of them has it whole; one whose requests all reach the same has that share.
 """
 
 from collections.abc import Callable
@@ -23,21 +26,40 @@ Identify = Callable[[HTTPConnection], str]
 
 
 class Policy:
-    """A limit under a name, and the header that tells it."""
+    """A limit under a name."""
 
     def __init__(self, name: str, limit: str) -> None:
         self.name = name
         self.item: RateLimitItem = parse(limit)
-        self.header = f'"{name}";q={self.item.amount};w={self.item.get_expiry()}'.encode()
+
+    def cost(self, backends: int) -> int:
+        """What a request costs of the whole limit where each backend gives out its share; one passes in any case."""
+        return min(max(1, backends), self.item.amount)
+
+    def header(self, cost: int) -> bytes:
+        """The header that tells what this backend gives out."""
+        return f'"{self.name}";q={self.item.amount // cost};w={self.item.get_expiry()}'.encode()
 
 
 class RateLimits:
-    """Counts requests by client in a moving window, and refuses those over the limit with RATE_LIMITED."""
+    """Counts requests by client in a moving window, and refuses those over the limit with RATE_LIMITED.
 
-    def __init__(self, app: ASGIApp, way_out: Answers, identify: Identify, limit: str, agent_limit: str) -> None:
+    `backends` says how many share the limits.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        way_out: Answers,
+        identify: Identify,
+        limit: str,
+        agent_limit: str,
+        backends: Callable[[], int] = lambda: 1,
+    ) -> None:
         self.app = app
         self.way_out = way_out
         self.identify = identify
+        self.backends = backends
         people, agents = Policy("default", limit), Policy("agents", agent_limit)
         self.policies = {"agent": agents, "attempt": agents}
         self.people = people
@@ -50,14 +72,15 @@ class RateLimits:
             return
         kind = self.identify(HTTPConnection(scope))
         policy = self.policies.get(kind, self.people)
-        allowed, left, seconds = self._take(policy, kind, (scope.get("client") or ("unknown",))[0])
+        cost = policy.cost(self.backends())
+        allowed, left, seconds = self._take(policy, cost, kind, (scope.get("client") or ("unknown",))[0])
         state = f'"{policy.name}";r={left};t={seconds}'.encode()
 
         async def told(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [
                     *message.get("headers", ()),
-                    (b"ratelimit-policy", policy.header),
+                    (b"ratelimit-policy", policy.header(cost)),
                     (b"ratelimit", state),
                 ]
             await send(message)
@@ -65,17 +88,17 @@ class RateLimits:
         if allowed:
             await self.app(scope, receive, told)
             return
-        details = {"retry_after": seconds, "limit": policy.item.amount, "policy": policy.name}
+        details = {"retry_after": seconds, "limit": policy.item.amount // cost, "policy": policy.name}
         response = self.way_out.answer(scope, PlatformError.from_code("RATE_LIMITED", details))
         await response(scope, receive, told)
 
-    def _take(self, policy: Policy, kind: str, address: str) -> tuple[bool, int, int]:
+    def _take(self, policy: Policy, cost: int, kind: str, address: str) -> tuple[bool, int, int]:
         """Whether a request may pass, how many more may, and seconds until there is one more.
 
         A limiter that fails lets requests pass; that is counted.
         """
         allowed, left, reset = True, policy.item.amount, 0.0
         with contained("rate limit"):
-            allowed = self.limiter.hit(policy.item, kind, address)
+            allowed = self.limiter.hit(policy.item, kind, address, cost=cost)
             reset, left = self.limiter.get_window_stats(policy.item, kind, address)
-        return allowed, left, max(1, ceil(reset - time()))
+        return allowed, left // cost, max(1, ceil(reset - time()))

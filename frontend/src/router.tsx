@@ -1,5 +1,12 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  redirect,
+} from "@tanstack/react-router";
 import { Layout } from "./components/Layout";
+import { SEEN, SOURCES, STATES } from "./lib/errorGroups";
 import { LoginPage } from "./pages/LoginPage";
 import { NotFoundPage } from "./pages/NotFoundPage";
 
@@ -97,6 +104,67 @@ const rules = createRoute({
   component: lazyRouteComponent(() => import("./pages/RulesPage"), "RulesPage"),
 });
 
+export interface FailureSearch {
+  q?: string;
+  /** A chip of states: unresolved, regressed, resolved, ignored. */
+  state?: string;
+  source?: string;
+  code?: string;
+  causer?: string;
+  entity?: string;
+  job?: string;
+  /** Seen within this long. */
+  seen?: string;
+  /** Seen at or after, ISO. */
+  from?: string;
+  /** First seen at or before, ISO. */
+  until?: string;
+  sort?: "count";
+}
+
+const known = (value: unknown, names: object) => {
+  const found = text(value);
+  return found && found in names ? found : undefined;
+};
+const time = (value: unknown) => {
+  const found = text(value);
+  return found && !Number.isNaN(Date.parse(found)) ? found : undefined;
+};
+
+const failures = createRoute({
+  ...parent,
+  path: "/failures",
+  validateSearch: (search): FailureSearch => ({
+    q: search.q === undefined ? undefined : String(search.q),
+    state: known(search.state, STATES),
+    source: known(search.source, SOURCES),
+    code: text(search.code),
+    causer: text(search.causer),
+    entity: search.entity === undefined ? undefined : String(search.entity),
+    job: text(search.job),
+    seen: known(search.seen, SEEN),
+    from: time(search.from),
+    until: time(search.until),
+    sort: search.sort === "count" ? "count" : undefined,
+  }),
+  component: lazyRouteComponent(() => import("./pages/FailuresPage"), "FailuresPage"),
+});
+
+const failureGroup = createRoute({
+  ...parent,
+  path: "/failures/$groupId",
+  component: lazyRouteComponent(() => import("./pages/FailureGroupPage"), "FailureGroupPage"),
+});
+
+/** What is below it are the platform's pages of codes; itself it is where people look for the list. */
+const errors = createRoute({
+  ...parent,
+  path: "/errors",
+  beforeLoad: () => {
+    throw redirect({ to: "/failures", replace: true });
+  },
+});
+
 const login = createRoute({
   ...parent,
   path: "/login",
@@ -105,7 +173,19 @@ const login = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([jobs, job, datasets, dataset, fresh, system, rules, login]),
+  routeTree: root.addChildren([
+    jobs,
+    job,
+    datasets,
+    dataset,
+    fresh,
+    failures,
+    failureGroup,
+    errors,
+    system,
+    rules,
+    login,
+  ]),
   defaultPreload: "intent",
   scrollRestoration: true,
 });

@@ -1,6 +1,6 @@
 // What tests share: whole objects, of which a test names only what it is about.
 
-import type { Attempt, DatasetReport, Dependency, Job, PublicError } from "./generated/api";
+import type { Attempt, DatasetReport, Dependency, GroupDetail, Job, PublicError } from "./generated/api";
 
 export function publicError(some: Partial<PublicError> = {}): PublicError {
   return {
@@ -158,6 +158,41 @@ export function dependency(some: Partial<Dependency> = {}): Dependency {
     failure_count: 0,
     retry_after: null,
     breakers: [],
+    ...some,
+  };
+}
+
+export function group(some: Partial<GroupDetail> = {}): GroupDetail {
+  return {
+    group_id: 7,
+    fingerprint: "v1:7223b09cb012bb06",
+    source: "job",
+    code: "CUDA_OOM",
+    title: "GPU memory exhausted",
+    line: "torch.OutOfMemoryError: CUDA out of memory",
+    causer: "user",
+    severity: "high",
+    entity: null,
+    state: "open",
+    state_at: "2026-11-20T12:00:00.000Z",
+    state_by: null,
+    note: null,
+    first_seen: "2026-11-20T12:00:00.000Z",
+    last_seen: "2026-11-23T12:00:00.000Z",
+    count: 14,
+    jobs: 12,
+    users: 3,
+    trend: { days: Array(14).fill(1), this_week: 7, last_week: 7, direction: "steady" },
+    doc_url: "/errors/CUDA_OOM",
+    hours: [],
+    days: [],
+    affected_jobs: [],
+    affected_users: [],
+    entities: [],
+    fingerprints: [{ fingerprint: "v1:7223b09cb012bb06", since: "2026-11-20T12:00:00.000Z" }],
+    fix: null,
+    fixes: [],
+    occurrences: [],
     ...some,
   };
 }

@@ -99,11 +99,11 @@ class Client:
         return str(self.get(f"/training-jobs/{job_id}")["status"])
 
 
-def opened(browser: Browser, platform: Platform, **options: Any) -> BrowserContext:
-    """A browser that has followed the link."""
+def opened(browser: Browser, platform: Platform, link: str | None = None, **options: Any) -> BrowserContext:
+    """A browser that has followed the link; without one the link that `vtp up` prints."""
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=platform.address)
     page = context.new_page()
-    page.goto(platform.link)
+    page.goto(link or platform.link)
     page.close()
     return context

@@ -18,6 +18,12 @@ EVERY_SECONDS = 4.0
 MODEL = {"name": "stand-in", "task": "classify", "family": "none", "params": None}
 OFFERED = {**DESCRIPTOR, "framework": NAME, "tasks": ["classify"], "models": [MODEL], "primary_metric": {}, "defaults": {}}
 
+TRACEBACK = """Traceback (most recent call last):
+  File "train.py", line 12, in forward
+    return self.conv(x)
+{error}
+"""
+
 
 class StandIn:
     """Registers itself, stays alive, and has `Attempt`s."""
@@ -104,3 +110,16 @@ def epoch(number: int, epochs: int, loss: float | str, metric: float, **more: An
     memory = {"rss_bytes": 2.1e9, "rss_limit_bytes": 16e9, "gpu_bytes": 5.5e9, "gpu_total_bytes": 8e9}
     room = {"memory": memory, "disk": {"free_bytes": 210e9, "total_bytes": 500e9}, "eta_s": (epochs - number) * 40.0}
     return {"progress": {"epoch": number, "epochs": epochs, "epoch_end": True, **figures, **room, **more}}
+
+
+def fail(attempt: Attempt, error: str, code: str | None = None, *, wait: int = 0, **evidence: Any) -> None:
+    """Ends an attempt with an exception, as a real one would."""
+    text = TRACEBACK.format(error=error)
+    kind, _, message = error.partition(": ")
+    frames = [{"file": "/opt/vtp/trainers/demo/train.py", "line": 12, "function": "forward", "code": "return self.conv(x)"}]
+    chain = [{"type": kind, "module": "builtins", "message": message, "frames": frames}]
+    if error:
+        attempt.tell(attempt.log(text))
+    told = {"error": {"code": code, "message": message, "details": {"retry_after": wait} if wait else {}}} if code else {}
+    whole = {"exceptions": chain, "exit_code": 13, "log": text, **evidence}
+    attempt.tell({"status": "failed", **told, "evidence": whole})

@@ -13,15 +13,10 @@ from playwright.sync_api import Page, expect
 from tests.conftest import picture
 from tests.e2e.browsing import Client, Platform
 from tests.e2e.chromium import LONG_TASKS, MARKS, clean_in_both_themes
-from tests.e2e.standin import NAME, Attempt, StandIn, epoch
+from tests.e2e.standin import NAME, Attempt, StandIn, epoch, fail
 from tests.waiting import until
 
 pytestmark = MARKS
-TRACEBACK = """Traceback (most recent call last):
-  File "train.py", line 12, in forward
-    return self.conv(x)
-{error}
-"""
 LINES = 100_000
 SENDERS_SECONDS = 5
 A_SECOND = 1000
@@ -52,19 +47,6 @@ def trained(attempt: Attempt, epochs: int, of: int, first: int = 1) -> None:
         )
     if epochs:
         attempt.file("checkpoints/last-0.pt", b"weights", "checkpoint", "application/octet-stream", epochs)
-
-
-def fail(attempt: Attempt, error: str, code: str | None = None, *, wait: int = 0, **evidence: Any) -> None:
-    """Ends an attempt with an exception, as a real one would."""
-    text = TRACEBACK.format(error=error)
-    kind, _, message = error.partition(": ")
-    frames = [{"file": "/opt/vtp/trainers/demo/train.py", "line": 12, "function": "forward", "code": "return self.conv(x)"}]
-    chain = [{"type": kind, "module": "builtins", "message": message, "frames": frames}]
-    if error:
-        attempt.tell(attempt.log(text))
-    told = {"error": {"code": code, "message": message, "details": {"retry_after": wait} if wait else {}}} if code else {}
-    whole = {"exceptions": chain, "exit_code": 13, "log": text, **evidence}
-    attempt.tell({"status": "failed", **told, "evidence": whole})
 
 
 def at(page: Page, platform: Platform, job_id: str, status: str) -> Page:

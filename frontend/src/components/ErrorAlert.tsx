@@ -43,6 +43,8 @@ export function ErrorAlert({
 }: ErrorAlertProps) {
   const grade = grades[error.severity] ?? unknownGrade;
   const Icon = grade.icon;
+  // What takes the place of a page is that page's heading.
+  const Heading = announce === "focus" ? "h1" : "h2";
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     if (announce === "focus") heading.current?.focus();
@@ -56,10 +58,10 @@ export function ErrorAlert({
         <div className="min-w-0 flex-1">
           {/* Only what is to be said once lies in the live region: the countdown beside it must not repeat it. */}
           <div role={role}>
-            <h2 ref={heading} tabIndex={-1} className="font-semibold break-words text-ink">
+            <Heading ref={heading} tabIndex={-1} className="font-semibold break-words text-ink">
               <span className={grade.tone.split(" ").at(-1)}>{grade.word}: </span>
               <Code text={error.message} />
-            </h2>
+            </Heading>
             {error.suggestedAction && (
               <p className="mt-1 break-words text-ink">
                 <Code text={error.suggestedAction} />

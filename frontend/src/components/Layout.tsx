@@ -1,5 +1,5 @@
 import { Link, Outlet, useLocation, useNavigate, useRouterState } from "@tanstack/react-router";
-import { Boxes, Image, Keyboard, ListChecks, Monitor, Moon, Plus, Sun } from "lucide-react";
+import { Boxes, Image, Keyboard, ListChecks, Monitor, Moon, Plus, Sun, TriangleAlert } from "lucide-react";
 import { Suspense, useEffect, useRef, useState } from "react";
 import { Toaster } from "sonner";
 import { useHotkeys } from "../hooks/useHotkeys";
@@ -13,11 +13,12 @@ import { Button, buttonClass, Loading } from "./ui";
 const places = [
   { to: "/", label: "Jobs", icon: ListChecks },
   { to: "/datasets", label: "Data sets", icon: Image },
+  { to: "/failures", label: "Failures", icon: TriangleAlert },
   { to: "/system", label: "System", icon: Boxes },
 ] as const;
 
 const keys: [string, string][] = [
-  ["g / d / s", "Go to jobs, data sets, system"],
+  ["g / d / e / s", "Go to jobs, data sets, failures, system"],
   ["n", "New training"],
   ["j / k", "Next or previous row of a list"],
   ["Enter", "Open the row"],
@@ -85,6 +86,7 @@ export function Layout() {
     n: () => navigate({ to: "/new" }),
     g: () => navigate({ to: "/" }),
     d: () => navigate({ to: "/datasets" }),
+    e: () => navigate({ to: "/failures", search: { state: "unresolved" } }),
     s: () => navigate({ to: "/system" }),
   });
   return (
@@ -96,8 +98,8 @@ export function Layout() {
         Skip to the content
       </a>
       <header className="sticky top-0 z-10 border-b border-line bg-panel">
-        <div className="mx-auto flex max-w-[90rem] items-center gap-1 px-3 py-1.5 sm:px-5">
-          <nav aria-label="Main" className="flex min-w-0 flex-1 items-center gap-0.5 sm:gap-1">
+        <div className="mx-auto flex max-w-[90rem] items-center gap-0.5 px-2 py-1.5 sm:gap-1 sm:px-5">
+          <nav aria-label="Main" className="flex min-w-0 flex-1 items-center sm:gap-1">
             <Link
               to="/"
               className="mr-2 hidden items-center gap-2 font-semibold no-underline md:flex"
@@ -111,8 +113,9 @@ export function Layout() {
               <Link
                 key={to}
                 to={to}
+                search={to === "/failures" ? { state: "unresolved" } : {}}
                 activeOptions={{ exact: to === "/", includeSearch: false }}
-                className={buttonClass("ghost", true)}
+                className={`${buttonClass("ghost", true)} max-sm:!px-1`}
                 activeProps={{ className: "!bg-hover !text-ink", "aria-current": "page" }}
               >
                 <Icon aria-hidden className="hidden size-4 sm:block" />

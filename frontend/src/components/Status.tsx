@@ -1,14 +1,17 @@
-// The state of a job or attempt: a sign, a word and a colour, never the colour alone.
+// The state of a job, an attempt or a group of failures: a sign, a word and a colour, never the colour alone.
 
 import {
   Ban,
+  BellOff,
   CheckCircle2,
+  CircleAlert,
   CircleDashed,
   CircleDotDashed,
   CircleX,
   Hourglass,
   Loader,
   type LucideIcon,
+  RotateCcw,
   TimerReset,
 } from "lucide-react";
 import { useNow } from "../hooks/useNow";
@@ -32,6 +35,10 @@ const looks: Record<string, Look> = {
   cancelled: { word: "Cancelled", icon: Ban, tone: "text-soft bg-hover" },
   ready: { word: "Ready", icon: CheckCircle2, tone: "text-good bg-good-ground" },
   checking: { word: "Checking", icon: Loader, tone: "text-info bg-info-ground" },
+  open: { word: "Open", icon: CircleAlert, tone: "text-warn bg-warn-ground" },
+  regressed: { word: "Regressed", icon: RotateCcw, tone: "text-bad bg-bad-ground" },
+  resolved: { word: "Resolved", icon: CheckCircle2, tone: "text-good bg-good-ground" },
+  ignored: { word: "Ignored", icon: BellOff, tone: "text-soft bg-hover" },
   invalid: { word: "Has problems", icon: CircleX, tone: "text-bad bg-bad-ground" },
 };
 

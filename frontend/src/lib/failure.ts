@@ -6,6 +6,17 @@ import { duration } from "./format";
 /** Below this a diagnosis is called likely. */
 export const CERTAIN = 0.8;
 
+const CAUSERS: Record<string, string> = {
+  user: "the configuration",
+  data: "the data",
+  platform: "the platform",
+  hardware: "the machine",
+  dependency: "a service that the platform uses",
+};
+
+/** Whose fault it is, in words; null where nobody knows. */
+export const causerWord = (causer: string): string | null => CAUSERS[causer] ?? null;
+
 const SIGNALS: Record<number, string> = {
   1: "SIGHUP",
   2: "SIGINT",

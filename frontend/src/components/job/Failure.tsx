@@ -7,7 +7,7 @@ import type { ReactNode, Ref } from "react";
 import type { Artifact, Attempt, Fix, Job, PublicError } from "../../generated/api";
 import { errorCodes, isErrorCode } from "../../generated/errorCodes";
 import type { JobActions } from "../../hooks/useJobActions";
-import { CERTAIN, decisive, goesOnText, impact } from "../../lib/failure";
+import { CERTAIN, causerWord, decisive, goesOnText, impact } from "../../lib/failure";
 import { remedies, safeUrl } from "../../lib/fixes";
 import { changes } from "../../lib/job";
 import { api } from "../../services/api";
@@ -44,6 +44,7 @@ export function Failure({
   inLog,
 }: FailureProps) {
   const attempt = decisive(attempts);
+  const cause = isErrorCode(error.code) ? causerWord(errorCodes[error.code].causer) : null;
   const unsure = attempt?.diagnosis ? attempt.diagnosis.confidence < CERTAIN : false;
   return (
     <section
@@ -61,7 +62,7 @@ export function Failure({
             </h2>
             <p className="mt-0.5 text-[13px] text-soft">
               {error.title} · <code className="font-mono">{error.code}</code>
-              {cause(error.code) && ` · cause: ${cause(error.code)}`}
+              {cause && ` · cause: ${cause}`}
             </p>
           </div>
         </div>
@@ -100,19 +101,6 @@ export function Failure({
       </div>
     </section>
   );
-}
-
-const CAUSES: Record<string, string> = {
-  user: "the configuration",
-  data: "the data",
-  platform: "the platform",
-  hardware: "the machine",
-  dependency: "a service that the platform uses",
-};
-
-/** Whose fault it is, where the registry knows. */
-function cause(code: string): string | null {
-  return isErrorCode(code) ? (CAUSES[errorCodes[code].causer] ?? null) : null;
 }
 
 function Part({ title, children }: { title: string; children: ReactNode }) {

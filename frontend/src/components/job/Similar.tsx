@@ -17,8 +17,21 @@ export function Similar({ job }: { job: Job }) {
   });
   if (alike.isPending) return null;
   if (alike.error) return <p className="text-[13px] text-soft">Similar failures cannot be looked up now.</p>;
-  const { jobs, fixes, this_week } = alike.data;
-  if (!jobs.length) return <p>No other job has failed like this.</p>;
+  const { jobs, fixes, this_week, group } = alike.data;
+  const all = group && (
+    <p className="mt-1">
+      <Link to="/failures/$groupId" params={{ groupId: String(group.group_id) }} className={linkClass}>
+        All failures like this
+      </Link>
+    </p>
+  );
+  if (!jobs.length)
+    return (
+      <>
+        <p>No other job has failed like this.</p>
+        {all}
+      </>
+    );
   return (
     <>
       <p>
@@ -31,15 +44,7 @@ export function Similar({ job }: { job: Job }) {
             </Link>
           </span>
         ))}
-        {jobs.length > SHOWN && (
-          <>
-            {" and "}
-            <Link to="/" search={{ code: job.error?.code }} className={linkClass}>
-              others
-            </Link>
-          </>
-        )}
-        .
+        {jobs.length > SHOWN && " and others"}.
       </p>
       {fixes.slice(0, SHOWN).map((fix) => (
         <p key={fix.text} className="mt-1">
@@ -50,6 +55,7 @@ export function Similar({ job }: { job: Job }) {
         </p>
       ))}
       {!fixes.length && <p className="text-soft">None of them has succeeded since.</p>}
+      {all}
     </>
   );
 }

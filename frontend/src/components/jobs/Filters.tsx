@@ -1,13 +1,11 @@
-import { type KeyboardEvent, type RefObject, useEffect, useRef, useState } from "react";
+import type { RefObject } from "react";
 import type { JobSummary } from "../../generated/api";
 import { STATUSES } from "../../lib/job";
 import type { JobSearch } from "../../router";
+import { Chip, selectClass } from "../Chip";
+import { SearchBox } from "../SearchBox";
 import { statusWord } from "../Status";
-import { Button, inputClass } from "../ui";
-
-const TYPING = 250;
-const chip =
-  "min-h-7 rounded-full border border-line bg-panel px-2.5 text-[13px] text-soft hover:bg-hover aria-pressed:border-accent aria-pressed:bg-accent aria-pressed:text-on-accent";
+import { Button } from "../ui";
 
 interface FiltersProps {
   search: JobSearch;
@@ -25,7 +23,13 @@ export function Filters({ search, summary, onChange, box }: FiltersProps) {
   };
   return (
     <div className="mb-3 flex flex-col gap-2">
-      <SearchBox search={search} onChange={onChange} box={box} />
+      <SearchBox
+        value={search.q}
+        onChange={(q) => onChange({ q })}
+        box={box}
+        label="Search jobs"
+        placeholder="Search id, name, model, data set, code ( / )"
+      />
       <fieldset className="flex flex-wrap items-center gap-1.5">
         <legend className="sr-only">Show only jobs that are</legend>
         <Chip
@@ -54,32 +58,14 @@ export function Filters({ search, summary, onChange, box }: FiltersProps) {
             Data set {search.dataset} ×
           </Button>
         )}
-        <button
-          type="button"
-          aria-pressed={search.group ?? false}
+        <Chip
+          label="Group by reason"
+          on={search.group ?? false}
           onClick={() => onChange({ group: search.group ? undefined : true })}
-          className={`${chip} ml-auto`}
-        >
-          Group by reason
-        </button>
+          className="ml-auto"
+        />
       </fieldset>
     </div>
-  );
-}
-
-interface ChipProps {
-  label: string;
-  title?: string;
-  count: number | undefined;
-  on: boolean;
-  onClick: () => void;
-}
-
-function Chip({ label, title, count, on, onClick }: ChipProps) {
-  return (
-    <button type="button" aria-pressed={on} title={title} onClick={onClick} className={chip}>
-      {label} {count !== undefined && <span className="tabular-nums">{count.toLocaleString("en")}</span>}
-    </button>
   );
 }
 
@@ -91,7 +77,7 @@ function Codes({ search, summary, onChange }: Omit<FiltersProps, "box">) {
   return (
     <select
       aria-label="Only jobs that failed with"
-      className="min-h-7 max-w-64 rounded-full border border-line bg-panel px-2 text-[13px] text-soft"
+      className={`${selectClass} max-w-64`}
       value={chosen ?? ""}
       onChange={(event) => onChange({ code: event.target.value || undefined })}
     >
@@ -103,44 +89,5 @@ function Codes({ search, summary, onChange }: Omit<FiltersProps, "box">) {
         </option>
       ))}
     </select>
-  );
-}
-
-function SearchBox({ search, onChange, box }: Omit<FiltersProps, "summary">) {
-  const [words, setWords] = useState(search.q ?? "");
-  const change = useRef(onChange);
-  change.current = onChange;
-  const sent = useRef(search.q ?? "");
-  useEffect(() => {
-    if (words === sent.current) return;
-    const timer = setTimeout(() => {
-      sent.current = words;
-      change.current({ q: words || undefined });
-    }, TYPING);
-    return () => clearTimeout(timer);
-  }, [words]);
-  // An address that changes by other ways than typing, such as "Show all jobs", is followed.
-  useEffect(() => {
-    if ((search.q ?? "") === sent.current) return;
-    sent.current = search.q ?? "";
-    setWords(sent.current);
-  }, [search.q]);
-  const leave = (event: KeyboardEvent<HTMLInputElement>) => {
-    if (event.key !== "Escape") return;
-    // The browser would empty the field.
-    event.preventDefault();
-    event.currentTarget.blur();
-  };
-  return (
-    <input
-      ref={box}
-      type="search"
-      aria-label="Search jobs"
-      placeholder="Search id, name, model, data set, code ( / )"
-      className={inputClass}
-      value={words}
-      onChange={(event) => setWords(event.target.value)}
-      onKeyDown={leave}
-    />
   );
 }

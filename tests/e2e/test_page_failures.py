@@ -249,7 +249,7 @@ def test_the_keyboard_alone_finds_and_resolves(
         if resolve.evaluate("(button) => button === document.activeElement"):
             break
     page.keyboard.press("Enter")
-    expect(page.locator("main [data-status=resolved]")).to_have_count(2)
+    expect(page.get_by_role("region", name="State")).to_contain_text("Resolved by owner")
     group = int(page.url.rsplit("/", 1)[1])
     assert client.get(f"/errors/groups/{group}")["state"] == "resolved"
     client.post(f"/errors/groups/{group}/state", {"state": "open"})

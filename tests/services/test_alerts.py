@@ -1,6 +1,7 @@
 """Who is told of what, how often, and in which words."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -85,11 +86,14 @@ async def test_serious_kinds_of_failure_are_told_when_they_are_new_or_back(code:
     assert [(body["kind"], body["group_id"]) for body in receiver.bodies] == ([("regressed", 7)] if told else [])
 
 
-def test_a_link_leads_to_the_job_or_to_the_page_of_the_code() -> None:
+def test_a_link_leads_to_the_group_to_the_job_or_to_the_page_of_the_code() -> None:
     known = {route.path for route in documents.router.routes}
     assert "/errors/{code}" in known
-    assert as_webhook(alert(kind="new", group_id=7), BASE)["link"] == f"{BASE}/errors/DATABASE_ERROR"
-    assert as_webhook(alert(kind="new", group_id=7, job_id="J-2"), BASE)["link"] == f"{BASE}/jobs/J-2"
+    page = (Path(__file__).parents[2] / "frontend" / "src" / "router.tsx").read_text(encoding="utf-8")
+    assert 'path: "/failures/$groupId"' in page
+    assert as_webhook(alert(kind="new", group_id=7, job_id="J-2"), BASE)["link"] == f"{BASE}/failures/7"
+    assert as_webhook(alert(job_id="J-2"), BASE)["link"] == f"{BASE}/jobs/J-2"
+    assert as_webhook(alert(), BASE)["link"] == f"{BASE}/errors/DATABASE_ERROR"
 
 
 def test_nothing_internal_is_told() -> None:

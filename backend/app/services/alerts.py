@@ -137,6 +137,8 @@ def as_alertmanager(alert: Alert, base: str) -> list[dict[str, Any]]:
 
 
 def _link(alert: Alert, base: str) -> str:
+    if alert.group_id is not None:
+        return f"{base}/failures/{alert.group_id}"
     if alert.job_id is not None:
         return f"{base}/jobs/{alert.job_id}"
     return f"{base}/errors/{alert.code}"

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { asked, bars, changeText, hitText, narrowed, pastedId, trendText } from "./errorGroups";
+import { asked, bars, causeText, changeText, hitText, narrowed, pastedId, trendText } from "./errorGroups";
 
 const TRACE = "4bf92f3577b34da6a3ce929d0e0e4736";
 const NOW = Date.parse("2026-11-25T10:30:00Z");
@@ -71,6 +71,15 @@ describe("counts", () => {
   it("have words for those who do not see the bars", () => {
     const trend = { days: [], this_week: 3, last_week: 9, direction: "falling" as const };
     expect(trendText(trend)).toBe("Last 14 days: 3 in the last 7, 9 in the 7 before, falling");
+  });
+
+  it("of what users gave are told by what it was given to", () => {
+    expect(["job", "api", undefined].map((source) => causeText("user", source))).toEqual([
+      "the configuration",
+      "the request",
+      "the input",
+    ]);
+    expect(causeText("nobody")).toBe("unknown");
   });
 
   it("of jobs and users are told to those alone who may know them", () => {

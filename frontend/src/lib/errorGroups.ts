@@ -16,9 +16,11 @@ export const STATES: Record<string, { label: string; means: string; asks: string
   ignored: { label: "Ignored", means: "Counted on, and left alone", asks: ["ignored"] },
 };
 
-/** By what a kind of failure is caused; its reader may have asked for something else than a training. */
-export const causeText = (causer: string): string =>
-  causer === "user" ? "the input" : (causerWord(causer) ?? "unknown");
+const INPUTS: Record<string, string> = { job: "the configuration", api: "the request" };
+
+/** By what a kind of failure is caused: of what users gave, by what it was given to. */
+export const causeText = (causer: string, source?: string): string =>
+  causer === "user" ? (INPUTS[source ?? ""] ?? "the input") : (causerWord(causer) ?? "unknown");
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

@@ -45,7 +45,7 @@ export const GroupRow = memo(function GroupRow({ group, onNarrow }: Props) {
             {group.code}
           </button>
           <span>{SOURCES[group.source]}</span>
-          <span>cause: {causeText(group.causer)}</span>
+          <span>cause: {causeText(group.causer, group.source)}</span>
           {group.entity && !group.line.includes(group.entity) && (
             <button
               type="button"
@@ -59,7 +59,7 @@ export const GroupRow = memo(function GroupRow({ group, onNarrow }: Props) {
         </p>
         {group.source === "job" && <WhatHelped id={id} />}
       </div>
-      <div className="flex flex-wrap items-end justify-between gap-x-4 gap-y-1 md:contents">
+      <div className="flex items-end justify-between gap-x-3 md:contents">
         <Sparkline trend={group.trend} />
         <p className="flex flex-col text-[13px]">
           <strong className="font-semibold tabular-nums">{many(group.count, "time")}</strong>
@@ -67,7 +67,7 @@ export const GroupRow = memo(function GroupRow({ group, onNarrow }: Props) {
         </p>
         <p className="flex flex-col items-end text-right text-[13px]">
           <Ago at={group.last_seen} />
-          <span className="text-soft">
+          <span className="text-soft max-md:hidden">
             <Ago at={group.first_seen} prefix="first " />
           </span>
         </p>

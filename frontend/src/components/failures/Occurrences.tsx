@@ -19,7 +19,7 @@ export function Occurrences({ group }: { group: GroupDetail }) {
   ];
   const uncounted = found.data && !found.hasNextPage && items.length < group.count;
   return (
-    <Card id="occurrences" title="Occurrences" flush>
+    <Card id="occurrences" title="Occurrences" flush className="self-start">
       {found.error && !found.data && <CardError error={found.error} onRetry={() => found.refetch()} />}
       {!found.data && !found.error && <Loading what="occurrences" />}
       {found.data && !items.length && (

@@ -33,7 +33,7 @@ export function Sparkline({ trend }: { trend: Trend }) {
           );
         })}
       </svg>
-      <span aria-hidden className={`text-xs ${tones[trend.direction] ?? "text-soft"}`}>
+      <span aria-hidden className={`text-xs max-sm:hidden ${tones[trend.direction] ?? "text-soft"}`}>
         {directionWord(trend)}
       </span>
     </div>

@@ -17,33 +17,37 @@ export function What({ group }: { group: GroupDetail }) {
           <Code text={error.message} />
         </p>
       )}
-      <pre className="mt-2 mb-3 rounded bg-hover px-2 py-1.5 font-mono text-[13px] break-words whitespace-pre-wrap">
-        {group.line}
-      </pre>
-      <Facts
-        items={[
-          [
-            "Code",
-            <span key="code">
-              <code className="font-mono">{group.code}</code>
-              {about && (
-                <>
-                  {" "}
-                  <a href={about} target="_blank" rel="noreferrer" className={linkClass}>
-                    About {group.code}
-                  </a>
-                </>
-              )}
-            </span>,
-          ],
-          ["Cause", causeText(group.causer)],
-          ["Severity", group.severity],
-          ["From", SOURCES[group.source] ?? group.source],
-          ...(group.entity
-            ? [["Named last", <code key="entity">{group.entity}</code>] as [string, React.ReactNode]]
-            : []),
-        ]}
-      />
+      {!error?.message.includes(group.line) && (
+        <pre className="mt-2 rounded bg-hover px-2 py-1.5 font-mono text-[13px] break-words whitespace-pre-wrap">
+          {group.line}
+        </pre>
+      )}
+      <div className="mt-3">
+        <Facts
+          items={[
+            [
+              "Code",
+              <span key="code">
+                <code className="font-mono">{group.code}</code>
+                {about && (
+                  <>
+                    {" "}
+                    <a href={about} target="_blank" rel="noreferrer" className={linkClass}>
+                      About {group.code}
+                    </a>
+                  </>
+                )}
+              </span>,
+            ],
+            ["Cause", causeText(group.causer, group.source)],
+            ["Severity", group.severity],
+            ["From", SOURCES[group.source] ?? group.source],
+            ...(group.entity
+              ? [["Named last", <code key="entity">{group.entity}</code>] as [string, React.ReactNode]]
+              : []),
+          ]}
+        />
+      </div>
     </Card>
   );
 }

@@ -61,6 +61,11 @@ describe("the API client", () => {
     });
   });
 
+  it("takes an answer that was cut off for no answer, and for no crash of the page", async () => {
+    server.use(http.get("/api/v1/datasets", () => new HttpResponse('{"items": [{"name"')));
+    expect(await refusal(api.datasets())).toMatchObject({ code: "NETWORK_ERROR", retryable: true });
+  });
+
   it("sends a training with its key, and asks for an answer at once", async () => {
     let seen = new Headers();
     server.use(

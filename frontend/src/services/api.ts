@@ -122,7 +122,13 @@ export async function request<T>(
     throw unreachable();
   }
   if (!response.ok) throw await failure(response);
-  return response.status === 204 ? (undefined as T) : ((await response.json()) as T);
+  if (response.status === 204) return undefined as T;
+  try {
+    return (await response.json()) as T;
+  } catch {
+    // Cut off in the middle: the connection's fault, not the page's.
+    throw unreachable();
+  }
 }
 
 export interface Items<T> {

@@ -93,7 +93,7 @@ export function unreachable(): ApiError {
   return new ApiError({ error });
 }
 
-function isErrorResponse(body: unknown): body is ErrorResponse {
+export function isErrorResponse(body: unknown): body is ErrorResponse {
   return typeof body === "object" && body !== null && "error" in body;
 }
 
@@ -210,45 +210,3 @@ export const api = {
   reset: (name: string) => request<unknown>("POST", `/system/dependencies/${encodeURIComponent(name)}/reset`),
   dependencies: () => request<Items<Dependency>>("GET", "/system/dependencies"),
 };
-
-interface Sending {
-  method?: "POST" | "PATCH";
-  headers?: Record<string, string>;
-  signal?: AbortSignal;
-}
-
-/** Sends a file with progress from 0 to 1; fetch cannot tell how much of a body has left. */
-export function send<T>(
-  path: string,
-  file: Blob,
-  onProgress: (share: number) => void,
-  { method = "POST", headers = {}, signal }: Sending = {},
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const sender = new XMLHttpRequest();
-    sender.open(method, `/api/v1${path}`);
-    sender.setRequestHeader("Content-Type", "application/octet-stream");
-    for (const [name, value] of Object.entries(headers)) sender.setRequestHeader(name, value);
-    sender.onabort = () => reject(signal?.reason);
-    const stop = () => sender.abort();
-    signal?.addEventListener("abort", stop, { once: true });
-    sender.onloadend = () => signal?.removeEventListener("abort", stop);
-    sender.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
-    sender.onerror = () => reject(unreachable());
-    sender.onload = () => {
-      let body: unknown = null;
-      try {
-        body = JSON.parse(sender.responseText);
-      } catch {
-        reject(unreachable());
-        return;
-      }
-      if (sender.status < 400) resolve(body as T);
-      else reject(isErrorResponse(body) ? new ApiError(body, sender.status) : unreachable());
-    };
-    sender.send(file);
-  });
-}
-
-export const uploadWeights = (name: string, file: Blob, onProgress: (share: number) => void) =>
-  send<Weights>(`/weights${query({ name })}`, file, onProgress);

@@ -1,7 +1,8 @@
 // A data set sent in pieces. A cut connection is waited out; after a reload the same file, chosen again, goes on.
 
 import type { Upload } from "../generated/api";
-import { ApiError, type Items, query, request, send } from "./api";
+import { ApiError, type Items, query, request } from "./api";
+import { send } from "./sending";
 
 const LONGEST_WAIT_MS = 15_000;
 

@@ -7,7 +7,8 @@ import { countsText } from "../../lib/dataset";
 import { modelGroups, modelText } from "../../lib/form";
 import { bytes } from "../../lib/format";
 import { tell } from "../../lib/tell";
-import { api, uploadWeights } from "../../services/api";
+import { api } from "../../services/api";
+import { uploadWeights } from "../../services/sending";
 import { inputClass, linkClass } from "../ui";
 import { Field } from "./Fields";
 

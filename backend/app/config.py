@@ -7,9 +7,9 @@ problems at once (pydantic-settings).
 import os
 import secrets
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 GIB = 1024**3
@@ -100,12 +100,17 @@ class Settings(BaseSettings):
     temporal_tls: bool | None = Field(default=None, validation_alias="TEMPORAL_TLS")
     """Whether to speak TLS; default: where there is an API key."""
     anthropic_api_key: SecretStr | None = Field(default=None, validation_alias="ANTHROPIC_API_KEY")
-    """With this or the next key, failures are also explained in more words by a language model."""
+    """With this or the next key, failures are also explained in more words by a language model, to whoever asks for that."""
     anthropic_base_url: str | None = Field(default=None, validation_alias="ANTHROPIC_BASE_URL")
     openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
     openai_base_url: str | None = Field(default=None, validation_alias="OPENAI_BASE_URL")
+    llm_provider: Literal["anthropic", "openai", "off"] | None = None
+    """Who explains, whose key must be set; default: whoever has a key, Anthropic first. ``off`` sends nothing to anybody."""
     llm_model: str | None = None
-    """Model that explains; default: a small one of the provider whose key is set."""
+    """Model that explains; default: a small one of the provider."""
+    llm_daily_calls: int = Field(default=200, ge=0)
+    """Requests to the language model on a day (UTC), further tries and all backends included; beyond them the catalogue's
+    text stands. One request has at most some 2,500 tokens, its answer 1,024."""
     env_name: str | None = Field(default=None, validation_alias="ENV_NAME")
     """Name of this installation (subprocess, kind, k8s, production …) on what goes to Sentry and to a trace collector."""
     sentry_dsn: SecretStr | None = Field(default=None, validation_alias="SENTRY_DSN")
@@ -114,6 +119,14 @@ class Settings(BaseSettings):
     """DSN for the web page's own failures; every user can read it. Default: `SENTRY_DSN`."""
     otlp_endpoint: str | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     """With this, traces go to a collector over OTLP/HTTP. OpenTelemetry's other variables hold, too, in agents as well."""
+
+    @model_validator(mode="after")
+    def _has_the_key(self) -> Self:
+        keys = {"anthropic": self.anthropic_api_key, "openai": self.openai_api_key}
+        if self.llm_provider in keys and not keys[self.llm_provider]:
+            message = f"VTP_LLM_PROVIDER is {self.llm_provider}, but {self.llm_provider.upper()}_API_KEY is not set"
+            raise ValueError(message)
+        return self
 
     @property
     def db_url(self) -> str:

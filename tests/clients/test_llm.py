@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from pydantic import ValidationError
 
 from app.clients import llm as module
 from app.clients.llm import LlmClient, Provider, make_llm
@@ -167,13 +168,38 @@ async def test_the_event_loop_goes_on_while_words_are_waited_for(provider: Provi
     assert (await asking).strip() == server.words
 
 
-def test_the_key_that_is_set_decides() -> None:
+def test_the_provider_that_is_set_decides_else_the_key() -> None:
     keys = {"anthropic_api_key": None, "openai_api_key": None}
-    assert make_llm(Settings(**keys)) is None
-    both = make_llm(Settings(anthropic_api_key="a", openai_api_key="o", anthropic_base_url=None))
-    assert both is not None
-    assert (both.provider, both.model) == ("anthropic", module.MODELS["anthropic"])
+    assert make_llm(Settings(**keys)) is None, "off by default"
+    both = Settings(anthropic_api_key="a", openai_api_key="o", anthropic_base_url=None)
+    made = make_llm(both)
+    assert made is not None
+    assert (made.provider, made.model) == ("anthropic", module.MODELS["anthropic"])
+    chosen = make_llm(both.model_copy(update={"llm_provider": "openai"}))
+    assert chosen is not None
+    assert (chosen.provider, chosen.model) == ("openai", module.MODELS["openai"])
+    assert make_llm(both.model_copy(update={"llm_provider": "off"})) is None
     other = make_llm(Settings(**{**keys, "openai_api_key": "o"}, openai_base_url="http://own/v1", llm_model="mine"))
     assert other is not None
     assert (other.provider, other.model, other.base_url) == ("openai", "mine", "http://own/v1")
     assert "sk-secret" not in repr(Settings(**{**keys, "openai_api_key": "sk-secret"}))
+
+
+@pytest.mark.parametrize("provider", BOTH)
+def test_a_provider_without_its_key_stops_the_start_and_says_so(provider: str) -> None:
+    keys = {"anthropic_api_key": None, "openai_api_key": None, "llm_provider": provider}
+    with pytest.raises(ValidationError, match=f"{provider.upper()}_API_KEY is not set"):
+        Settings(**keys)
+
+
+async def test_without_leave_nothing_is_sent_and_the_breaker_counts_nothing(provider: Provider, server: LlmServer) -> None:
+    async def none_left() -> bool:
+        return False
+
+    client = LlmClient(provider, "k", base_url=address(provider, server.url))
+    with pytest.raises(PlatformError) as caught:
+        await client.write("s", "p", 500, none_left)
+    assert caught.value.code == "LLM_UNAVAILABLE"
+    assert isinstance(caught.value.__cause__, PlatformError)
+    assert caught.value.__cause__.code == "QUOTA_EXCEEDED"
+    assert (server.asked, client.breaker.failure_count) == ([], 0)

@@ -15,9 +15,11 @@ from app.db.models import Attempt
 from app.db.repositories import jobs
 from app.services import explain as module
 from app.services.explain import LONGEST, ExplanationService, plain, sendable
+from app.services.llm_budget import LlmBudget
 from tests.api.test_training import JOBS, running, submit, tell
 from tests.clients.llm_server import LlmServer
-from tests.conftest import TrainerService, job_in_state
+from tests.conftest import Clock, TrainerService, job_in_state
+from tests.core.secret_corpus import OTHERS, SEED, TOKENS, Maker
 
 SECRETS = {
     "hunter2secret", "AKIAIOSFODNN7EXAMPLE", "sk-ant-" + "b" * 24, "hf_abcdefghijklmnopqrstuv", "ghp_" + "a" * 36,
@@ -62,12 +64,13 @@ async def failed(client: AsyncClient, service: TrainerService, **evidence: Any) 
     return job_id
 
 
-async def with_evidence(platform: Platform, job_id: str, lines: list[str]) -> None:
-    """Puts lines into the stored diagnosis, as if rules had named them."""
+async def with_evidence(platform: Platform, job_id: str, lines: list[str], kind: str | None = None) -> None:
+    """Puts lines into the stored diagnosis, as if rules had named them; with `kind` it is another kind of failure."""
 
     async def tx(session: AsyncSession) -> None:
         row: Attempt = await jobs.get_attempt(session, job_id, 1)
-        row.diagnosis = {**(row.diagnosis or {}), "evidence": lines}
+        fingerprint = kind or (row.diagnosis or {}).get("fingerprint")
+        row.diagnosis = {**(row.diagnosis or {}), "evidence": lines, "fingerprint": fingerprint}
 
     await platform.db.write(tx)
 
@@ -79,6 +82,10 @@ def counted() -> float:
         for sample in metric.samples
         if sample.name.endswith("_total") and sample.labels["component"] in ("explain", "llm")
     )
+
+
+def over_budget() -> float:
+    return module.explanations_total.labels(outcome="over budget")._value.get()
 
 
 async def test_without_a_key_the_catalogues_text_stands(client: AsyncClient, mock_trainer_service: TrainerService) -> None:
@@ -113,7 +120,7 @@ async def test_one_kind_of_failure_is_asked_for_once_also_after_a_restart(
     first, second = await failed(client, mock_trainer_service), await failed(client, mock_trainer_service)
     texts = [(await client.get(f"{JOBS}/{job_id}/explanation")).json()["text"] for job_id in (first, second, first)]
     assert texts == [server.words] * 3
-    again = ExplanationService(platform.db, platform.storage, explained.llm)
+    again = ExplanationService(platform.db, platform.storage, explained.llm, explained.budget)
     assert (await again.explanation(second))["text"] == server.words
     assert len(server.asked) == 1
 
@@ -142,6 +149,53 @@ async def test_no_secret_of_the_evidence_leaves(
     for place in (sent, str(found)):
         assert {secret for secret in SECRETS if secret in place} == set()
     assert "CUDA out of memory" in sent
+
+
+async def test_no_secret_of_any_form_leaves(
+    client: AsyncClient, mock_trainer_service: TrainerService, explained: ExplanationService, platform: Platform,
+    server: LlmServer,
+) -> None:  # fmt: skip
+    job_id = await failed(client, mock_trainer_service)
+    made = [form(Maker(SEED)) for form in (TOKENS | OTHERS).values()]
+    print(f"seed {SEED}, {len(made)} forms")
+    fitting = [(text, secrets) for text, secrets in made if len(text) < module.LONGEST_LINE]
+    leaked = set()
+    for first in range(0, len(fitting), module.MOST_LINES // 2):
+        some = fitting[first : first + module.MOST_LINES // 2]
+        await with_evidence(platform, job_id, [line for text, _ in some for line in text.splitlines()], f"kind-{first}")
+        found = (await client.get(f"{JOBS}/{job_id}/explanation")).json()
+        assert found["source"] == "llm"
+        sent = str(server.asked[-1])
+        leaked |= {secret for _, secrets in some for secret in secrets if secret in sent}
+    assert leaked == set()
+    assert len(server.asked) > len(fitting) // module.MOST_LINES
+
+
+async def test_over_the_days_budget_the_catalogues_text_stands_and_it_is_said_and_counted(
+    client: AsyncClient, mock_trainer_service: TrainerService, explained: ExplanationService, platform: Platform,
+    server: LlmServer, clock: Clock,
+) -> None:  # fmt: skip
+    explained.budget.daily = 2
+    jobs_ = [await failed(client, mock_trainer_service) for _ in range(2)]
+    for index, job_id in enumerate(jobs_):
+        await with_evidence(platform, job_id, ["x"], f"kind-{index}")
+    server.fail = 1
+    before = over_budget()
+    assert (await client.get(f"{JOBS}/{jobs_[0]}/explanation")).json()["source"] == "llm"
+    assert len(server.asked) == 2, "the try that failed was paid for, too"
+    failures = counted()
+    found = (await client.get(f"{JOBS}/{jobs_[1]}/explanation")).json()
+    assert (found["source"], found["reason"], found["model"]) == ("catalogue", "budget", None)
+    assert found["text"]
+    assert (len(server.asked), over_budget(), counted()) == (2, before + 1, failures)
+    assert explained.llm is not None
+    assert explained.llm.breaker.failure_count == 0
+    assert (await client.get(f"{JOBS}/{jobs_[0]}/explanation")).json()["source"] == "llm", "what is kept costs nothing"
+
+    again = ExplanationService(platform.db, platform.storage, explained.llm, LlmBudget(platform.db, 2, clock))
+    assert (await again.explanation(jobs_[1]))["reason"] == "budget", "a restart gives nothing back"
+    clock.move(24 * 3600)
+    assert (await client.get(f"{JOBS}/{jobs_[1]}/explanation")).json()["source"] == "llm"
 
 
 @pytest.mark.parametrize("fault", ["down", "refuses"])

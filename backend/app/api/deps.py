@@ -31,6 +31,7 @@ from app.services.explain import ExplanationService
 from app.services.feedback import FeedbackService
 from app.services.gauges import Gauges
 from app.services.idempotency import IdempotencyService
+from app.services.llm_budget import LlmBudget
 from app.services.mlflow_runs import MlflowRuns, make_mlflow
 from app.services.occurrences import Occurrences
 from app.services.page_reports import PageReports
@@ -180,7 +181,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utcnow, rng: rando
         **_files(settings, datasets, artifacts, cluster),
         agents=AgentService(db, updates, trainer, driver.kick, alive_for, clock),
         rules=RuleService(db, storage, clock),
-        explanations=ExplanationService(db, storage, make_llm(settings)),
+        explanations=ExplanationService(db, storage, make_llm(settings), LlmBudget(db, settings.llm_daily_calls, clock)),
         **_tracking(settings, db, storage, clock),
         mlflow=make_mlflow(settings, db, artifacts, clock),
         gauges=Gauges(db, settings.home, alive_for, hub.watching, clock),

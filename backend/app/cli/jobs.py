@@ -134,6 +134,10 @@ def explain_job(context: typer.Context, job_id: JobId) -> None:
     output.text(f"code: {found['code']}{likely} (vtp explain {found['code']})")
     if found["reason"] == "pending":
         output.note("a longer explanation is being written; ask again in a moment")
+    elif found["reason"] == "budget":
+        output.note("the language model has been asked as often as it may be today; these are the catalogue's words")
+    elif found["reason"] == "unavailable":
+        output.note("the language model has not answered; these are the catalogue's words")
     elif found["model"]:
         output.note(f"worded by {found['model']}; the verdict is not")
 

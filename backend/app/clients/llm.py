@@ -6,8 +6,10 @@ The SDKs take seconds to import, so that happens on first use and beside the eve
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Literal
+
+from pydantic import SecretStr
 
 from app.config import Settings
 from app.core import timing
@@ -22,6 +24,12 @@ CALL_SECONDS = 20.0
 """How long a server may stay silent."""
 MOST_TOKENS = 1024
 SERVICE = "The language model"
+Leave = Callable[[], Awaitable[bool]]
+"""Asked before each request; False where the day's budget is used up."""
+
+
+async def _always() -> bool:
+    return True
 
 
 class LlmClient:
@@ -42,19 +50,21 @@ class LlmClient:
         self.breaker = breaker or LLM.breaker()
         self._protected = protect(LLM, breaker=self.breaker)(self._once)
 
-    async def write(self, system: str, prompt: str, longest: int) -> str:
+    async def write(self, system: str, prompt: str, longest: int, leave: Leave = _always) -> str:
         """The model's answer, at most `longest` characters; what goes beyond is not waited for.
 
         Raises:
-            PlatformError: LLM_UNAVAILABLE, whatever the reason; that is its cause.
+            PlatformError: LLM_UNAVAILABLE, whatever the reason; that is its cause, QUOTA_EXCEEDED where there is no `leave`.
         """
         try:
-            text: str = await self._protected(system, prompt, longest)
+            text: str = await self._protected(system, prompt, longest, leave)
         except Exception as error:
             raise PlatformError.from_code("LLM_UNAVAILABLE", cause=error) from error
         return text
 
-    async def _once(self, system: str, prompt: str, longest: int) -> str:
+    async def _once(self, system: str, prompt: str, longest: int, leave: Leave) -> str:
+        if not await leave():
+            raise PlatformError.from_code("QUOTA_EXCEEDED", {"resource": "requests to the language model"})
         sdk = await asyncio.to_thread(importlib.import_module, self.provider)
         make = sdk.AsyncAnthropic if self.provider == "anthropic" else sdk.AsyncOpenAI
         pieces = _anthropic if self.provider == "anthropic" else _openai
@@ -102,11 +112,12 @@ async def _openai(client: Any, model: str, system: str, prompt: str) -> AsyncIte
 
 
 def make_llm(settings: Settings) -> LlmClient | None:
-    """The client for the key that is set, Anthropic's first; None without a key."""
-    if settings.anthropic_api_key:
-        key, url = settings.anthropic_api_key, settings.anthropic_base_url
-        return LlmClient("anthropic", key.get_secret_value(), settings.llm_model, url)
-    if settings.openai_api_key:
-        key, url = settings.openai_api_key, settings.openai_base_url
-        return LlmClient("openai", key.get_secret_value(), settings.llm_model, url)
+    """The client of the provider that is set, else of whoever has a key, Anthropic first; None without one."""
+    ways: dict[Provider, tuple[SecretStr | None, str | None]] = {
+        "anthropic": (settings.anthropic_api_key, settings.anthropic_base_url),
+        "openai": (settings.openai_api_key, settings.openai_base_url),
+    }
+    for provider, (key, url) in ways.items():
+        if key and settings.llm_provider in (None, provider):
+            return LlmClient(provider, key.get_secret_value(), settings.llm_model, url)
     return None

@@ -16,8 +16,8 @@ class Explanation(BaseModel):
     text: str = Field(description="Plain text")
     source: Literal["catalogue", "llm"]
     model: str | None = Field(description="The language model, where its words are shown")
-    reason: Literal["off", "unasked", "pending", "unavailable"] | None = Field(
-        description="Why it is the catalogue's text: no key is set, the model was not to be asked, is still being asked, or "
-        "did not answer"
+    reason: Literal["off", "unasked", "pending", "unavailable", "budget"] | None = Field(
+        description="Why it is the catalogue's text: no model is set up, it was not to be asked, is still being asked, did "
+        "not answer, or has been asked as often as it may be on one day"
     )
     doc_url: str

@@ -157,9 +157,10 @@ class MlflowRuns:
             logger.warning("mlflow is away: trainings go on, figures wait", reason=self.client.trouble)
 
     async def _stay_away(self) -> None:
+        asked = self.client.wait_asked
+        if asked:
+            self._not_before = self.clock() + timedelta(seconds=min(LONGEST_ASKED, asked))
         await self._keep()
-        if self.client.wait_asked:
-            self._not_before = self.clock() + timedelta(seconds=min(LONGEST_ASKED, self.client.wait_asked))
 
     async def _keep(self) -> None:
         """Lets all that is open wait, as far as the journal has room for it."""

@@ -547,8 +547,8 @@ export interface Explanation {
   source: "catalogue" | "llm";
   /** The language model, where its words are shown */
   model: string | null;
-  /** Why it is the catalogue's text: no key is set, the model was not to be asked, is still being asked, or did not answer */
-  reason: "off" | "unasked" | "pending" | "unavailable" | null;
+  /** Why it is the catalogue's text: no model is set up, it was not to be asked, is still being asked, did not answer, or has been asked as often as it may be on one day */
+  reason: "off" | "unasked" | "pending" | "unavailable" | "budget" | null;
   doc_url: string;
 }
 

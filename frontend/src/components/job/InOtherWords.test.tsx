@@ -94,6 +94,14 @@ describe("a failure in other words", () => {
     await waitFor(() => expect(asked).toEqual(["false", "true", "true"]));
   });
 
+  it("says that the day's budget is used up, and offers no click that could not help", async () => {
+    block(catalogue, { ...catalogue, reason: "budget" });
+    fireEvent.click(await screen.findByRole("button", { name: "Ask a language model to explain" }));
+    expect(await screen.findByText(/asked as often as it may be today/)).toBeInTheDocument();
+    expect(screen.getByText(/insufficient GPU memory/)).toBeInTheDocument();
+    expect(screen.queryByRole("button")).not.toBeInTheDocument();
+  });
+
   it("says that words are being written", async () => {
     block(catalogue, { ...catalogue, reason: "pending" });
     fireEvent.click(await screen.findByRole("button", { name: "Ask a language model to explain" }));

@@ -50,7 +50,7 @@ export function InOtherWords({ job, error }: InOtherWordsProps) {
           An explanation is being written.
         </p>
       ) : (
-        <Catalogue error={error} onAsk={() => asked.refetch()} />
+        <Catalogue error={error} reason={asked.data?.reason} onAsk={() => asked.refetch()} />
       )}
     </section>
   );
@@ -65,18 +65,29 @@ function Words({ found }: { found: Explanation }) {
   );
 }
 
-/** What is known of the failure without a model. */
-function Catalogue({ error, onAsk }: { error: PublicError; onAsk: () => void }) {
+interface CatalogueProps {
+  error: PublicError;
+  reason: Explanation["reason"] | undefined;
+  onAsk: () => void;
+}
+
+/** What is known of the failure without a model. A day's budget that is used up is back tomorrow, not on a click. */
+function Catalogue({ error, reason, onAsk }: CatalogueProps) {
+  const spent = reason === "budget";
   return (
     <>
       <p className="mt-1 break-words">
         <Code text={[error.message, error.suggested_action].filter(Boolean).join(" ")} />
       </p>
       <p className="mt-1 flex flex-wrap items-center gap-x-2 text-[13px] text-soft">
-        No model has answered; these are the catalogue's words.
-        <Button small look="ghost" onClick={onAsk}>
-          Ask again
-        </Button>
+        {spent
+          ? "The model has been asked as often as it may be today (UTC); these are the catalogue's words."
+          : "No model has answered; these are the catalogue's words."}
+        {!spent && (
+          <Button small look="ghost" onClick={onAsk}>
+            Ask again
+          </Button>
+        )}
       </p>
     </>
   );

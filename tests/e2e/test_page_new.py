@@ -80,6 +80,23 @@ def test_every_refusal_stands_at_its_field_with_its_fix(page: Page, platform: Pl
     clean_in_both_themes(page, "new-refused", shots)
 
 
+def test_a_training_that_no_machine_fits_is_said_to_wait_and_offered_what_fits(
+    page: Page, platform: Platform, shots: Path
+) -> None:
+    page.goto(f"{platform.address}/new?dataset=digits-classify")
+    page.get_by_label("Framework", exact=True).select_option("sklearn")
+    page.get_by_label("Model", exact=True).select_option("sgd-linear")
+    page.get_by_text("More: device").click()
+    page.get_by_label("Device").fill("7")
+    check = page.get_by_role("region", name="Check")
+    expect(check).to_contain_text("It can be started, but look at this first")
+    expect(check).to_contain_text("No machine with sklearn fits this training; it would wait until one does.")
+    expect(check).to_contain_text("7 needs 8 GPUs")
+    clean_in_both_themes(page, "new-no-machine", shots)
+    check.get_by_role("button", name="Review: Device 7 →").click()
+    expect(check).to_contain_text("Ready to train")
+
+
 def test_a_form_begins_with_an_earlier_job_and_knows_its_memory(
     page: Page, platform: Platform, client: Client, shots: Path
 ) -> None:

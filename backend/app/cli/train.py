@@ -115,6 +115,8 @@ def _checked(api: Api, output: Output, config: Mapping[str, Any]) -> int | None:
     found = api.call("POST", "/training-jobs/validate", json=config)
     for warning in found["warnings"]:
         output.note(f"note: {warning['message']}")
+        for field in warning["errors"]:
+            output.note(f"  {field['pointer'].lstrip('#/')}: {field['message']}")
     if found["valid"]:
         return None
     for error in found["errors"][:-1]:

@@ -11,6 +11,7 @@ from app.db.session import Database, utcnow
 from app.schemas.training import TrainingConfig
 from app.services.config_check import effective_config
 from app.services.memory_estimate import estimate
+from app.services.no_machine import no_machine
 from app.services.safe_batch import safe_batch, too_large
 from app.services.training import TrainingService
 
@@ -28,13 +29,16 @@ class DryRun:
         errors = await self.training.problems(config)
         known = await self.db.read(agents.frameworks)
         values, task = effective_config(config, known)
-        warnings = []
+        warnings, now = [], self.clock()
         if not known:
             warnings.append(public(PlatformError.from_code("TRAINER_UNREACHABLE")))
+        elif values["framework"] in known:
+            everyone = await self.db.read(agents.all_agents)
+            lacking = no_machine(everyone, values, now - self.alive_for)
+            warnings += [lacking] if lacking is not None else []
         safe = await self.db.read(lambda session: safe_batch(session, values))
         if safe is not None:
             warnings.append(too_large(values, safe))
-        now = self.clock()
         return {
             "valid": not errors,
             "errors": [public(error) for error in errors],

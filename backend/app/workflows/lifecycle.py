@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.db.models import Agent, Attempt, Job
-from app.workflows.fit import misfit
+from app.services.fit import misfit, offers
 
 NAMED = 3
 """Agents that are named where none fits."""
@@ -33,11 +33,6 @@ def is_lost(attempt: Attempt, now: datetime, listening_since: datetime, silence:
     """
     heard = max(attempt.heard_at or attempt.created_at, listening_since)
     return now - heard > silence
-
-
-def offers(agent: Agent, framework: str) -> bool:
-    """Whether an agent can run trainings of `framework`."""
-    return any(item["framework"] == framework and item.get("available", True) for item in agent.frameworks)
 
 
 def choose_agent(job: Job, agents: Sequence[Agent], busy: Mapping[str, int], alive_since: datetime) -> Choice:

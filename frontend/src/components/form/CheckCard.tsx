@@ -1,6 +1,6 @@
 // What the dry run says: everything wrong at once, with its remedies, or that all is well.
 
-import { CheckCircle2, CircleX, LoaderCircle } from "lucide-react";
+import { CheckCircle2, CircleX, LoaderCircle, TriangleAlert } from "lucide-react";
 import type { PublicError } from "../../generated/api";
 import type { ErrorCode } from "../../generated/errorCodes";
 import type { TrainingForm } from "../../hooks/useTrainingForm";
@@ -33,10 +33,11 @@ export function CheckCard({ form, onField }: CheckCardProps) {
         ))}
         {checked.data?.warnings.map((warning) => (
           <ErrorAlert
-            key={warning.code}
+            key={warning.code + warning.message}
             error={new ApiError({ error: warning })}
             onFix={form.applyFix}
             announce="none"
+            listFields
           />
         ))}
       </div>
@@ -75,6 +76,13 @@ function Verdict({ form }: { form: TrainingForm }) {
       <p className="flex items-center gap-2 font-medium text-bad">
         <CircleX aria-hidden className="size-4" />
         {errors.length === 1 ? "One thing has" : `${errors.length} things have`} to be put right
+      </p>
+    );
+  }
+  if (checked.data.warnings.length) {
+    return (
+      <p className="flex items-center gap-2 font-medium text-warn">
+        <TriangleAlert aria-hidden className="size-4" /> It can be started, but look at this first
       </p>
     );
   }

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.db.models import Agent, Job
-from app.workflows.fit import GIB, gpus_wanted, misfit
+from app.services.fit import GIB, gpus_wanted, misfit
 from app.workflows.lifecycle import choose_agent
 
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)

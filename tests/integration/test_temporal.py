@@ -45,9 +45,8 @@ def settings(settings: Settings, way: FaultProxy) -> Settings:
     return settings.model_copy(update={"orchestrator": "temporal", **changes})
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls to the server are given up soon."""
+def give_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on calls to the server are given up soon; before, a busy machine may take its time."""
     monkeypatch.setattr(temporal_client, "RPC_SECONDS", SHORT)
     monkeypatch.setattr(temporal_client, "CONNECT_SECONDS", SHORT)
 
@@ -133,9 +132,10 @@ async def test_refused(talk: Talk, way: FaultProxy, record_fault: Record) -> Non
     record_fault("Temporal", "refused", "TEMPORAL_ERROR", REFUSED, did, took)
 
 
-async def test_black_hole(talk: Talk, way: FaultProxy, impatient: None, record_fault: Record) -> None:
+async def test_black_hole(talk: Talk, way: FaultProxy, monkeypatch: pytest.MonkeyPatch, record_fault: Record) -> None:
     way.hold()
     way.reset()
+    give_up_soon(monkeypatch)
     refused, took = await is_refused(talk)
     kept = await submitted(talk)
     await starts_once_when_healed(talk, way, kept, refused)
@@ -217,7 +217,8 @@ class TestWrongCredentials:
     def settings(self, settings: Settings) -> Settings:
         return settings.model_copy(update={"temporal_tls": True})
 
-    async def test_wrong_credentials(self, talk: Talk, impatient: None, record_fault: Record) -> None:
+    async def test_wrong_credentials(self, talk: Talk, monkeypatch: pytest.MonkeyPatch, record_fault: Record) -> None:
+        give_up_soon(monkeypatch)
         _, took = await is_refused(talk)
         did = (
             "no secret is sent over a connection that is not what was asked for (here: TLS, which the server does not speak)"
@@ -277,9 +278,10 @@ class TestOwnServer:
         )
         record_fault("Temporal", "killed and restarted", None, saw, did, took)
 
-    async def test_hung(self, talk: Talk, server: Temporal, impatient: None, record_fault: Record) -> None:
+    async def test_hung(self, talk: Talk, server: Temporal, monkeypatch: pytest.MonkeyPatch, record_fault: Record) -> None:
         await talk.begin()
         server.freeze()
+        give_up_soon(monkeypatch)
         try:
             refused, took = await is_refused(talk)
             await talk.epoch(1)

@@ -38,6 +38,7 @@ _SEVERITIES = {severity.value: severity for severity in ErrorSeverity}
 
 _CLASSES: dict[str, type["PlatformError"]] = {}
 """The class that stands for a code, where it has one of its own."""
+_TRANSIENT = ErrorType.TRANSIENT  # an enumeration's member is looked up slowly, and every answer asks for it
 _TEXTS = frozenset({"message", "user_message", "suggested_action"})
 
 
@@ -199,7 +200,7 @@ class PlatformError(Exception):
     @property
     def retryable(self) -> bool:
         """Whether trying the same again can help."""
-        return self.error_type is ErrorType.TRANSIENT or _RETRYABLE[self.code]
+        return self.error_type is _TRANSIENT or _RETRYABLE[self.code]
 
     @property
     def retry_after(self) -> float | None:

@@ -196,27 +196,24 @@ def _fill(template: str, neutral: str | None, given: Mapping[str, Any], longest:
     return whole if len(whole) <= longest else _shortened(literals, values, longest)
 
 
-@cache
-def _plain_form(template: str) -> tuple[str, Callable[[Mapping[str, Any]], Any]] | None:
-    """A template as a % format, and what takes its values; None where a placeholder stands for a part of a sentence."""
+_Form = tuple[str, Callable[[Mapping[str, Any]], Any]]
+"""A template as a % format, and what takes its values."""
+
+
+def _plain_form(template: str) -> _Form | None:
+    """None where a placeholder stands for a part of a sentence."""
     form, slots, _ = _parsed(template)
     if any(part is not None for _, part in slots):
         return None
     return form, itemgetter(*(name for name, _ in slots)) if slots else lambda _given: ()
 
 
-def _fill_plain(template: str, neutral: str | None, given: Mapping[str, Any], longest: int, *, clean: bool) -> str:
-    """`_fill`, at once where all of `given` are short plain words and the template takes values only."""
-    found = _plain_form(template)
-    if found is not None:
-        form, values = found
-        try:
-            whole: str = form % values(given)
-        except KeyError:
-            return neutral or template
-        if len(whole) <= longest:
-            return whole
-    return _fill(template, neutral, given, longest, clean=clean)
+@cache
+def _plain_forms(row_code: str) -> tuple[_Form, _Form] | None:
+    """A row's message and action; None where values alone do not fill both."""
+    row = REGISTRY[row_code]
+    message, action = _plain_form(row.message), _plain_form(row.action)
+    return None if message is None or action is None else (message, action)
 
 
 def fill_texts(row: ErrorRow, values: Mapping[str, Any]) -> tuple[str, str]:
@@ -226,10 +223,22 @@ def fill_texts(row: ErrorRow, values: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def public_texts(row: ErrorRow, params: Mapping[str, Any], *, plain: bool = False) -> tuple[str, str]:
-    """Message and suggested action of a row, filled with parameters that `app.core.redact.plain_params` has cleaned."""
-    fill = _fill_plain if plain else _fill
-    message = fill(row.message, row.neutral_message, params, LONGEST_MESSAGE, clean=True)
-    return message, fill(row.action, row.neutral_action, params, LONGEST_VALUE, clean=True)
+    """Message and suggested action of a row, filled with parameters that `app.core.redact.plain_params` has cleaned.
+
+    Where all of them are `plain`, short words that a sentence can take as they are, this is done at once.
+    """
+    if plain and (forms := _plain_forms(row.code)) is not None:
+        (message_form, of_message), (action_form, of_action) = forms
+        try:
+            message: str = message_form % of_message(params)
+            action: str = action_form % of_action(params)
+        except KeyError:
+            pass  # a value is missing, for which there is the neutral wording below
+        else:
+            if len(message) <= LONGEST_MESSAGE and len(action) <= LONGEST_VALUE:
+                return message, action
+    message = _fill(row.message, row.neutral_message, params, LONGEST_MESSAGE, clean=True)
+    return message, _fill(row.action, row.neutral_action, params, LONGEST_VALUE, clean=True)
 
 
 def format_error_message(error_code: str | None = None, /, **kwargs: Any) -> tuple[str, str]:

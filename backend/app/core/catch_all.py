@@ -1,4 +1,4 @@
-"""The last resort around an application: what no handler answered is answered here, and no body grows without limit.
+"""Around an application: the errors that it raises are answered here, expected or not, and no body grows without limit.
 
 It works inside CORS and the trace, so that a browser sees the answer to an unhandled error, too, and the connection is kept.
 """
@@ -69,7 +69,7 @@ def _as_platform_error(error: Exception) -> PlatformError:
 
 
 class CatchAll:
-    """Answers what no handler answered; limits bodies that an endpoint reads whole to `max_body_bytes`."""
+    """Answers the errors that come out of an application; limits bodies that an endpoint reads whole to `max_body_bytes`."""
 
     def __init__(self, app: ASGIApp, way_out: Answers, max_body_bytes: int | None = None) -> None:
         self.app = app

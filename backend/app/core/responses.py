@@ -283,14 +283,8 @@ def install(
     """
     way_out = way_out or WayOut()
 
-    async def platform_error(connection: HTTPConnection, error: Any) -> Response | None:
-        if not isinstance(connection, WebSocket):
-            return way_out.answer(connection.scope, error)
-        await way_out.end(connection, error)
-        return None
-
-    async def validation_error(connection: HTTPConnection, error: Any) -> Response | None:
-        return await platform_error(connection, from_validation(connection, error))
+    async def validation_error(connection: HTTPConnection, error: Any) -> Response:
+        raise from_validation(connection, error) from error
 
     async def framework_error(connection: HTTPConnection, error: Any) -> Response | None:
         translated = from_http(connection, error)
@@ -299,9 +293,9 @@ def install(
         await way_out.end(connection, translated)
         return None
 
-    app.add_exception_handler(PlatformError, platform_error)  # type: ignore[arg-type]
-    app.add_exception_handler(RequestValidationError, validation_error)  # type: ignore[arg-type]
-    app.add_exception_handler(WebSocketRequestValidationError, validation_error)  # type: ignore[arg-type]
+    # The framework answers these two itself unless told otherwise; errors of the platform come through to `CatchAll`.
+    app.add_exception_handler(RequestValidationError, validation_error)
+    app.add_exception_handler(WebSocketRequestValidationError, validation_error)
     app.add_exception_handler(HTTPException, framework_error)  # type: ignore[arg-type]
     app.add_middleware(CatchAll, way_out=way_out, max_body_bytes=max_body_bytes)
     _without_second_last_resort(app)

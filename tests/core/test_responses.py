@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from app.core import errors, responses
 from app.core.error_messages import REGISTRY
 from app.core.errors import FieldError, Fix, PlatformError
-from app.core.responses import Answered, WayOut, close_reason, error_response, install, public, wait_seconds
+from app.core.responses import Answered, WayOut, error_response, install, public, wait_seconds
 from app.core.tracing import set_trace_id
 from tests.asgi import Socket
 from tests.contract.shape import assert_canonical_error, assert_public_error
@@ -220,12 +220,6 @@ def test_answers_of_one_code_share_no_headers() -> None:
     error = PlatformError.from_code("NOT_FOUND")
     error_response(error).headers["X-Mine"] = "1"
     assert "X-Mine" not in error_response(error).headers
-
-
-def test_a_close_reason_is_cut_at_a_whole_character() -> None:
-    assert close_reason("short") == "short"
-    assert close_reason("x" * 200) == "x" * 123
-    assert close_reason("ü" * 200) == "ü" * 61
 
 
 def test_times_are_rfc_3339_in_utc_with_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:

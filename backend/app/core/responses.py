@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from app.core.catch_all import CatchAll, base_of_problem
+from app.core.closing import close_code, close_reason
 from app.core.error_messages import REGISTRY, public_texts
 from app.core.errors import FieldError, PlatformError
 from app.core.framework_errors import from_http, from_validation
@@ -34,9 +35,6 @@ from app.core.tracing import TraceMiddleware, get_trace_id
 logger = get_logger(__name__)
 PROBLEM = "application/problem+json"
 LONGEST_WAIT = 7 * 24 * 3600
-REASON_BYTES = 123
-"""What a close frame of a WebSocket may carry."""
-POLICY_VIOLATION, INTERNAL_ERROR, TRY_AGAIN_LATER = 1008, 1011, 1013
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,17 +188,6 @@ def _response(body: dict[str, Any], status: int, base: str | None, more: Mapping
     return ErrorAnswer(text, status, headers)
 
 
-def close_reason(text: str) -> str:
-    """`text` cut to what a close frame may carry, at a whole character."""
-    return text.encode()[:REASON_BYTES].decode(errors="ignore")
-
-
-def _close_code(error: PlatformError) -> int:
-    if error.http_status < 500:
-        return POLICY_VIOLATION
-    return TRY_AGAIN_LATER if error.retryable else INTERNAL_ERROR
-
-
 class WayOut:
     """Answers errors of one application; `observers` hear of each answer."""
 
@@ -252,7 +239,7 @@ class WayOut:
             if accepted:
                 event = {"type": "error", "seq": seq, "fatal": True, "error": body}
                 await websocket.send_text(orjson.dumps(event).decode())
-            await websocket.close(_close_code(error), close_reason(body["message"]))
+            await websocket.close(close_code(error), close_reason(body["message"]))
         except (RuntimeError, WebSocketDisconnect) as gone:
             logger.info("watcher left before it was told", code=error.code, reason=type(gone).__name__)
 

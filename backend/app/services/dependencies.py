@@ -20,8 +20,8 @@ from app.services.probes import PATIENCE, Probe, Told
 
 FRESH_SECONDS = 5.0
 """How long an answer holds."""
-AWAY_SECONDS = 1.0
-"""The same of one that was not reachable: its return is to be seen soon."""
+AWAY_SECONDS, BRIEF = 1.0, 0.2
+"""The same of one that was not reachable, for its return is to be seen soon; and how long that is waited for."""
 logger = get_logger(__name__)
 
 
@@ -50,12 +50,17 @@ class Watched:
 
     def ask(self) -> None:
         """Sets a question off, where the last answer is old and none is open."""
-        holds = AWAY_SECONDS if self.found.reachable is False else FRESH_SECONDS
+        holds = AWAY_SECONDS if self.is_away else FRESH_SECONDS
         if self.probe.kind is None or self.task is not None or self.now() - self._asked_at < holds:
             return
         self._asked_at = self.now()
         self.task = asyncio.create_task(self._ask(), name=f"probe {self.probe.name}")
         self.task.add_done_callback(self._over)
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it was not reachable when last asked."""
+        return self.found.reachable is False
 
     @property
     def late(self) -> bool:
@@ -98,7 +103,7 @@ class Watched:
             logger.info("dependency is back", dependency=self.probe.name)
 
     def _failed(self, error: PlatformError) -> None:
-        known = self.found.reachable is False
+        known = self.is_away
         self.found = Found(self.probe.name, self.probe.kind, reachable=False, version=self.found.version, at=self.clock())
         if not known:
             # Once an outage: what calls meet meanwhile says more than that it still lasts.
@@ -123,14 +128,16 @@ class Dependencies:
         self.watched = {probe.name: Watched(probe, now, clock) for probe in probes}
 
     async def look(self, *names: str) -> dict[str, Found]:
-        """What is known of every integration. Waits for those named, or all: `PATIENCE` at most."""
+        """What is known of every integration. Waits for those named, or all: `PATIENCE` at most, and not so long for those
+        that were away already."""
         for name, one in self.watched.items():
             if not self.off(name):
                 one.ask()
         wanted = [self.watched[name] for name in names or self.watched]
-        tasks = [one.task for one in wanted if one.task is not None and not one.late]
-        if tasks:
-            await asyncio.wait(tasks, timeout=PATIENCE)
+        for away, seconds in ((False, PATIENCE), (True, BRIEF)):
+            tasks = [one.task for one in wanted if one.is_away is away and one.task is not None and not one.late]
+            if tasks:
+                await asyncio.wait(tasks, timeout=seconds)
         for one in self.watched.values():
             one.judge()
         return {name: one.found for name, one in self.watched.items()}

@@ -13,7 +13,6 @@ from app.clients.trainer import TrainerClient
 from app.config import Settings
 from app.core.errors import PlatformError
 from app.core.policies import POLICIES
-from app.core.timing import deadline
 from app.db.session import Database
 from app.services.agents import AgentService
 from app.services.alerts import ALERTMANAGER
@@ -143,9 +142,10 @@ async def _agents(of: Integrations) -> Told:
 async def _alive(of: Integrations) -> Sequence[Mapping[str, Any]]:
     """The agents heard of lately; none where the database does not tell, which is not theirs to answer for."""
     try:
-        with deadline(PATIENCE / 2):
+        # Not `deadline`: that lets a connection which hangs be closed first.
+        async with asyncio.timeout(PATIENCE / 2):
             found = await of.agents.list_all()
-    except PlatformError:
+    except (PlatformError, TimeoutError):
         return ()
     alive = (agent for agent in found if agent["alive"])
     return sorted(alive, key=lambda agent: str(agent["last_seen_at"]), reverse=True)[:MOST_AGENTS]

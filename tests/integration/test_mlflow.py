@@ -20,12 +20,15 @@ from app.config import Settings
 from app.core.timing import TestTiming
 from app.db.mlflow import MlflowRun
 from app.main import create_app
+from app.services import dependencies
+from app.services.degradation import MEANS
 from app.services.mlflow_runs import MlflowRuns
 from app.services.views import stamp
 from tests.conftest import Clock, TrainerService, register_agent
 from tests.integration.faults_table import Record
 from tests.integration.mlflow_server import LOGIN, PASSWORD, Mlflow, mlflow_server
 from tests.integration.proxy import FaultProxy, fault_proxy, http_answer
+from tests.waiting import eventually
 
 __all__ = ["mlflow_server"]
 JOBS = "/api/v1/training-jobs"
@@ -430,3 +433,32 @@ async def test_a_run_that_somebody_deleted_is_left_alone_and_the_others_go_on(
     assert "does not take it" in shown["reason"]
     assert (await other.shown())["state"] == "following"
     assert store.epochs() == [(1, 0.1)]
+
+
+async def test_the_list_of_dependencies_tells_its_version_that_it_is_away_and_that_it_is_back(
+    client: httpx.AsyncClient, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dependencies, "FRESH_SECONDS", 0.1)
+    monkeypatch.setattr(dependencies, "AWAY_SECONDS", 0.1)
+
+    async def seen(*, reachable: bool) -> dict[str, Any]:
+        async def look() -> dict[str, Any] | None:
+            items = (await client.get("/api/v1/system/dependencies")).json()["items"]
+            item = next(item for item in items if item["name"] == "mlflow")
+            return item if item["reachable"] is reachable else None
+
+        found: dict[str, Any] = await eventually(look, 30, f"reachable: {reachable}", 0.05)
+        return found
+
+    there = await seen(reachable=True)
+    assert (there["configured"], there["degraded"]) == ("server", None)
+    assert there["version"][0].isdigit()
+    proxy.refuse()
+    away = await seen(reachable=False)
+    assert away["degraded"] == MEANS["mlflow"]
+    assert (away["last_error"]["code"], away["version"]) == ("MLFLOW_UNAVAILABLE", there["version"])
+    ready = await client.get("/api/v1/system/health/ready")
+    assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+    assert "mlflow" in ready.json()["degraded"]
+    proxy.heal()
+    assert (await seen(reachable=True))["degraded"] is None

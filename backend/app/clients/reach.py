@@ -16,7 +16,9 @@ def through(url: str) -> str:
     """The address that a client which heeds the environment's proxies connects to."""
     parts = urlsplit(url)
     proxy = getproxies().get(parts.scheme)
-    return url if proxy is None or proxy_bypass(parts.hostname or "") else proxy
+    if proxy is None or proxy_bypass(parts.hostname or ""):
+        return url
+    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 async def takes_connections(url: str, service: str) -> None:

@@ -108,8 +108,10 @@ class Farm:
         return str(answer.json()["job_id"])
 
     async def open_jobs(self) -> int:
-        """How many jobs have not ended."""
-        return int((await self.ask("GET", "/api/v1/system/status")).json()["open_jobs"])
+        """How many jobs have not ended; while the database is away nobody knows."""
+        while (told := (await self.ask("GET", "/api/v1/system/status")).json()["open_jobs"]) is None:
+            await asyncio.sleep(0.1)
+        return int(told)
 
     async def kill(self, target: str, rng: random.Random) -> bool:
         """Kills one of `target`, and starts it again after a while; False where there was none."""

@@ -12,7 +12,7 @@ from app.api.deps import Platform
 from app.config import Settings
 from app.core.policies import POLICIES
 from app.services.probes import BESIDE_POLICIES
-from tests.conftest import TrainerService, register_agent
+from tests.conftest import TOKEN, TrainerService, register_agent
 from tests.contract.shape import assert_canonical_error
 
 DEPENDENCIES = "/api/v1/system/dependencies"
@@ -137,6 +137,8 @@ async def test_ready_degraded_and_not_ready_are_three_answers(
     await platform.driver.stop()
     platform.db.breaker.isolate()
     assert_canonical_error(await anonymous.get(path), 503, "SERVICE_UNAVAILABLE")
+    status = (await anonymous.get("/api/v1/system/status", headers={"Authorization": f"Bearer {TOKEN}"})).json()
+    assert (status["open_jobs"], [part["name"] for part in status["degraded"]]) == (None, ["trainer", "database"])
     assert (await anonymous.get("/api/v1/system/health/live")).json()["status"] == "live"
 
 

@@ -206,7 +206,11 @@ def _watched(platform: Platform, clock: Callable[[], datetime]) -> Platform:
     )
     platform.dependencies = Dependencies(probes(of), platform.cluster.breakers.is_off, clock=clock)
     platform.standing = Standing(
-        platform.dependencies, platform.agents, lambda: platform.driver.away, platform.settings.home
+        dependencies=platform.dependencies,
+        agents=platform.agents,
+        open_jobs=platform.training.open_count,
+        away=lambda: platform.driver.away,
+        home=platform.settings.home,
     )
     return platform
 

@@ -47,7 +47,6 @@ async def status(platform: PlatformDep) -> Answer:
             "version": __version__,
             "status": "degraded" if whole["degraded"] else "ok",
             **whole,
-            "open_jobs": await platform.training.open_count(),
             "home": str(platform.settings.home),
         }
     )

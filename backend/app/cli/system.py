@@ -62,8 +62,8 @@ def status(
     """Show whether everything works: what is degraded, the agents, and all that the platform depends on."""
     output: Output = context.obj
     api = Api()
-    found = api.call("GET", "/system/status")
     items = api.call("GET", "/system/dependencies")["items"]
+    found = api.call("GET", "/system/status")
     if output.as_json:
         output.data({**found, "url": api.url, "dependencies": items})
     else:
@@ -76,7 +76,8 @@ def _told(output: Output, found: dict[str, Any], items: list[dict[str, Any]], ur
     output.text(f"{found['status']}  vtp {found['version']} at {url}")
     for part in found["degraded"]:
         output.text(f"  {part['what']}. {part['means']}".replace("`", ""))
-    output.text(f"open jobs {found['open_jobs']}, {found['disk']['free_bytes'] / 1024**3:.0f} GB of disk free")
+    jobs = "open jobs not known" if found["open_jobs"] is None else f"open jobs {found['open_jobs']}"
+    output.text(f"{jobs}, {found['disk']['free_bytes'] / 1024**3:.0f} GB of disk free")
     for agent in found["agents"]:
         told(output, agent)
         for framework in agent["frameworks"]:

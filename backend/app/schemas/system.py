@@ -153,8 +153,8 @@ class Status(BaseModel):
     version: str
     status: Literal["ok", "degraded"]
     degraded: list[DegradedPart] = Field(description="The gravest for trainings first; none: all is well")
-    agents: list[AgentView]
-    open_jobs: int
+    agents: list[AgentView] = Field(description="None is known where `open_jobs` is null")
+    open_jobs: int | None = Field(description="Null: the database does not answer")
     disk: Disk
     home: str
 

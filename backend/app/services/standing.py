@@ -1,7 +1,8 @@
 """How the platform stands: each integration with everything known of it, and what is done without because of that."""
 
+import asyncio
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,14 +13,16 @@ from app.core.breakers import known_breakers, label_of
 from app.core.circuit_breaker import CLOSED, CircuitBreaker
 from app.core.error_messages import REGISTRY
 from app.core.errors import PlatformError
+from app.core.logging import get_logger
 from app.core.policies import POLICIES, Policy
 from app.core.responses import public
 from app.services.agents import AgentService
 from app.services.degradation import Part, of_agents, of_disk, of_integration
 from app.services.dependencies import Dependencies, Found
-from app.services.probes import TITLES
+from app.services.probes import PATIENCE, TITLES
 from app.services.views import stamp
 
+logger = get_logger(__name__)
 WORST_FIRST = ("ISOLATED", "OPEN", "HALF_OPEN", "CLOSED")
 
 
@@ -29,6 +32,7 @@ class Standing:
 
     dependencies: Dependencies
     agents: AgentService
+    open_jobs: Callable[[], Awaitable[int]]
     away: Callable[[], PlatformError | None]
     home: Path
 
@@ -42,16 +46,30 @@ class Standing:
         ]
 
     async def whole(self, *names: str) -> dict[str, Any]:
-        """Agents, disk, and what is `degraded`, the gravest for trainings first; nothing of it: all is well."""
+        """Agents, jobs, disk, and what is `degraded`, the gravest for trainings first; nothing of it: all is well. Where the
+        database does not answer, `open_jobs` is None and no agent is known."""
         items = await self.integrations(*names)
-        agents = await self.agents.list_all()
+        known = await self._from_database(next(item for item in items if item["name"] == "database"))
+        agents, open_jobs = known or ([], None)
         disk = shutil.disk_usage(self.home)
-        parts = [of_agents(agents), of_disk(disk.free, disk.total), *self._of(items)]
+        parts = [of_agents(agents) if known else None, of_disk(disk.free, disk.total), *self._of(items)]
         return {
             "agents": agents,
+            "open_jobs": open_jobs,
             "disk": {"free_bytes": disk.free, "total_bytes": disk.total},
             "degraded": [asdict(part) for part in parts if part is not None],
         }
+
+    async def _from_database(self, database: Mapping[str, Any]) -> tuple[list[dict[str, Any]], int] | None:
+        """The agents and the number of open jobs; None where the database does not tell soon."""
+        if database["reachable"] is False or database["state"] in ("OPEN", "ISOLATED"):
+            return None
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await self.agents.list_all(), await self.open_jobs()
+        except (PlatformError, TimeoutError) as error:
+            logger.warning("standing without the database", error=repr(error))
+            return None
 
     def _of(self, items: Sequence[Mapping[str, Any]]) -> list[Part | None]:
         """The integrations' parts; what keeps the driver from its work counts though a question was answered since."""

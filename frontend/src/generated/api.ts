@@ -1325,8 +1325,10 @@ export interface Status {
   status: "ok" | "degraded";
   /** The gravest for trainings first; none: all is well */
   degraded: (DegradedPart)[];
+  /** None is known where `open_jobs` is null */
   agents: (AgentView)[];
-  open_jobs: number;
+  /** Null: the database does not answer */
+  open_jobs: number | null;
   disk: Disk;
   home: string;
 }

@@ -56,7 +56,7 @@ export function SystemPage() {
               ))}
             </div>
           ) : (
-            <Empty title="No agent has reported yet">Jobs wait until one does. vtp up starts one.</Empty>
+            <NoAgents status={status.data} />
           )}
         </Card>
         <div className="flex min-w-0 flex-col gap-4">
@@ -66,6 +66,12 @@ export function SystemPage() {
       </div>
     </>
   );
+}
+
+function NoAgents({ status }: { status: SystemStatus }) {
+  if (status.open_jobs === null)
+    return <Empty title="Not known now">The database, which knows the agents, does not answer.</Empty>;
+  return <Empty title="No agent has reported yet">Jobs wait until one does. vtp up starts one.</Empty>;
 }
 
 /** What is done without at the moment; nothing is shown while all works. */
@@ -110,7 +116,7 @@ function Platform({ status }: { status: SystemStatus }) {
       <Facts
         items={[
           ["Version", status.version],
-          ["Open jobs", String(status.open_jobs)],
+          ["Open jobs", String(status.open_jobs ?? "–")],
           ["Disk", `${bytes(free_bytes)} of ${bytes(total_bytes)} free`],
         ]}
       />

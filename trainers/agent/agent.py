@@ -225,8 +225,8 @@ class Agent:
                     supervisor.delivery.backend_is_back()
             except (BackendAway, BackendRefuses) as error:
                 log(f"report not delivered: {error}")
-                wait = min(AGAIN_SECONDS, wait)
-                await asyncio.sleep(wait)
+                asked = error.wait if isinstance(error, BackendAway) else 0.0
+                await asyncio.sleep(max(min(AGAIN_SECONDS, wait), asked))
                 continue
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):

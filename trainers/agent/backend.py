@@ -14,8 +14,16 @@ from trainers.agent.spans import traceparent
 CHUNK = 1 << 18
 
 
+LONGEST_ASKED = 30.0
+"""A backend that asks to be left alone for longer is asked again all the same: who is silent counts as lost."""
+
+
 class BackendAway(Exception):
-    """The backend cannot be reached, or not now: try again later."""
+    """The backend cannot be reached, or not now: try again later, and not before `wait` seconds."""
+
+    def __init__(self, message: str, wait: float = 0.0) -> None:
+        super().__init__(message)
+        self.wait = wait
 
 
 class BackendRefuses(Exception):
@@ -68,6 +76,15 @@ def _error(response: httpx2.Response) -> dict[str, Any]:
     return found
 
 
+def _wait_asked(response: httpx2.Response) -> float:
+    """Seconds for which the backend asks to be left alone; 0 where it does not."""
+    try:
+        asked = float(response.headers.get("retry-after", "0"))
+    except ValueError:
+        return 0.0  # a date: the clocks of two machines are no measure of seconds
+    return min(asked, LONGEST_ASKED) if asked > 0 else 0.0
+
+
 def _judge(response: httpx2.Response) -> None:
     """Lets a good answer pass.
 
@@ -86,7 +103,7 @@ def _judge(response: httpx2.Response) -> None:
     message = f"answered {status}"
     passing = status >= httpx2.codes.INTERNAL_SERVER_ERROR or status == httpx2.codes.TOO_MANY_REQUESTS
     if passing or not error.get("code"):
-        raise BackendAway(message)
+        raise BackendAway(message, _wait_asked(response))
     kind = UnknownAttempt if status in (httpx2.codes.UNAUTHORIZED, httpx2.codes.NOT_FOUND) else BackendRefuses
     raise kind(status, str(error.get("code", "")), str(error.get("message", message)))
 

@@ -55,9 +55,11 @@ class Delivery:
                 failures = 0
             except BackendAway as error:
                 failures += 1
-                wait = back_off(failures, self.rng)
+                wait = max(back_off(failures, self.rng), error.wait)
                 self.log(f"{self.key[0]}/{self.key[1]}: backend away ({error}), next try in {wait:.1f} s")
-                await self.pause(wait)
+                if error.wait:
+                    await self.sleep(error.wait)
+                await self.pause(wait - error.wait)
             except UnknownAttempt as error:
                 self.log(f"{self.key[0]}/{self.key[1]}: the backend does not want it: {error}")
                 self.final = True

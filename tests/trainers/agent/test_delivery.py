@@ -66,6 +66,18 @@ async def test_updates_arrive_in_order_and_the_delivery_ends_with_the_attempt(sc
     assert scene.outbox.delivered(KEY)
 
 
+@pytest.mark.parametrize(("asked", "least"), [("20", 20.0), ("3600", 30.0), ("Wed, 25 Nov 2026 12:00:00 GMT", 0.0)])
+async def test_a_backend_that_asks_to_be_left_alone_is_not_asked_before_that(scene: Scene, asked: str, least: float) -> None:
+    """Not even where another way to it works meanwhile. Beyond half a minute it is asked again: the silent count as lost."""
+    refused = [httpx2.Response(429, headers={"Retry-After": asked})]
+    scene.fake.fault = lambda _request: refused.pop() if refused else None
+    scene.on_wait = scene.delivery.backend_is_back
+    scene.tell({"status": "succeeded"}, ended=True)
+    await scene.run()
+    assert least <= sum(scene.waits) <= least + 2
+    assert [update["seq"] for update in scene.fake.updates] == [1]
+
+
 async def test_a_backend_that_is_away_for_an_hour_gets_everything_afterwards(scene: Scene) -> None:
     """Time is what the injected sleep was asked for."""
 

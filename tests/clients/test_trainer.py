@@ -89,6 +89,15 @@ async def test_what_the_agent_refuses_keeps_its_code_and_is_not_asked_again(agen
     assert caught.value.code == "SYSTEM_ERROR"
 
 
+@pytest.mark.parametrize("code", [401, 403])
+async def test_an_agent_with_another_secret_is_no_fault_of_who_submits(agents: Agents, code: int) -> None:
+    agents.answer = status(code, json={"error": {"code": "INVALID_TOKEN", "message": "the agent's secret is wrong"}})
+    with pytest.raises(PlatformError) as caught:
+        await agents.client.start(URL, SPEC)
+    assert caught.value.code == "TRAINER_UNREACHABLE"
+    assert "another secret" in str(caught.value.__cause__.original_exception)  # type: ignore[union-attr]
+
+
 async def test_a_cancel_says_whether_the_agent_had_the_attempt(agents: Agents) -> None:
     assert await agents.client.cancel(URL, "J-1", 1, "cancel") is True
     agents.answer = status(404, json={"error": {"code": "NOT_FOUND"}})

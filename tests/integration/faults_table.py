@@ -17,7 +17,8 @@ from app.core.error_messages import REGISTRY
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reference" / "faults.md"
 INTEGRATIONS = (
-    "Training machine", "MLflow", "S3", "Temporal", "PostgreSQL", "Language model", "Error tracker", "Prometheus",
+    "Training machine", "Backend, for training machines", "MLflow", "S3", "Temporal", "PostgreSQL", "Language model",
+    "Error tracker", "Prometheus",
 )  # fmt: skip
 """In this order; others follow by name."""
 FAULTS = (

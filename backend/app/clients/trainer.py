@@ -99,6 +99,9 @@ class TrainerClient:
         code = response.status_code
         if code in (httpx2.codes.TOO_MANY_REQUESTS, httpx2.codes.SERVICE_UNAVAILABLE, httpx2.codes.BAD_GATEWAY):
             raise ServiceUnavailableError("trainer", wait_asked(response.headers))
+        if code in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
+            # Whoever submitted has nothing to do with the secret that backend and agents share.
+            raise NetworkError("trainer", RuntimeError(f"answered {code}: it was given another secret (VTP_AGENT_SECRET)"))
         if code >= httpx2.codes.INTERNAL_SERVER_ERROR:
             raise NetworkError("trainer", RuntimeError(f"answered {code}"))
         if code in (httpx2.codes.CONFLICT, httpx2.codes.NOT_FOUND) or code < httpx2.codes.BAD_REQUEST:

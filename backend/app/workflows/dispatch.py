@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.clients.trainer import TrainerClient
 from app.core.errors import PlatformError
+from app.core.foreign import said
 from app.core.logging import get_logger
 from app.core.spans import continue_trace, span
 from app.core.timing import deadline
@@ -209,7 +210,8 @@ class Dispatcher:
     async def _not_taken(self, job_id: str, number: int, agent: Agent, error: PlatformError) -> PlatformError:
         """An agent that cannot be reached is not asked again before it reports; an agent's refusal fails the attempt."""
         now = self.clock()
-        logger.warning("attempt not taken", job_id=job_id, attempt=number, agent_id=agent.id, code=error.code)
+        why = said(getattr(error.__cause__, "original_exception", None) or error.__cause__ or error)
+        logger.warning("attempt not taken", job_id=job_id, attempt=number, agent_id=agent.id, code=error.code, reason=why)
 
         async def tx(session: AsyncSession) -> None:
             job = await jobs.get_job(session, job_id, lock=True)

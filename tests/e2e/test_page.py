@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.e2e.browsing import PATIENCE, ROOT, SMALL, Client, Platform, opened
-from tests.e2e.chromium import MARKS, axe_faults
+from tests.e2e.chromium import MARKS, clean_in_both_themes, faults
 from tests.waiting import until
 
 pytestmark = MARKS
@@ -93,7 +93,9 @@ def test_a_refused_job_is_trained_after_one_click_on_its_fix(
     expect(page.get_by_role("link", name=retried).first).to_be_visible()
 
 
-def test_the_form_says_everything_wrong_at_once_and_applies_fixes(page: Page, platform: Platform, broken: str) -> None:
+def test_the_form_says_everything_wrong_at_once_and_applies_fixes(
+    page: Page, platform: Platform, broken: str, shots: Path
+) -> None:
     page.goto(f"{platform.address}/new?dataset={broken}")
     page.get_by_label("Framework", exact=True).select_option("sklearn")
     page.get_by_label("Model", exact=True).select_option("sgd-linear")
@@ -104,6 +106,7 @@ def test_the_form_says_everything_wrong_at_once_and_applies_fixes(page: Page, pl
     page.get_by_label("alpha").fill("7")
     expect(page.locator("#field-settings-alpha-error")).to_contain_text("maximum of 1")
     expect(check.locator("[data-problem]")).to_have_count(2)
+    clean_in_both_themes(page, "new-problems", shots)
     check.get_by_role("button", name="settings/alpha").click()
     expect(page.get_by_label("alpha")).to_be_focused()
     page.get_by_label("alpha").fill("0.001")
@@ -121,7 +124,9 @@ def test_the_form_says_everything_wrong_at_once_and_applies_fixes(page: Page, pl
     expect(page.locator("h1 [data-status=succeeded]")).to_be_visible()
 
 
-def test_an_ended_session_is_renewed_over_the_form_and_nothing_typed_is_lost(browser: Browser, platform: Platform) -> None:
+def test_an_ended_session_is_renewed_over_the_form_and_nothing_typed_is_lost(
+    browser: Browser, platform: Platform, shots: Path
+) -> None:
     context = opened(browser, platform)
     page = context.new_page()
     page.goto(f"{platform.address}/new")
@@ -129,6 +134,7 @@ def test_an_ended_session_is_renewed_over_the_form_and_nothing_typed_is_lost(bro
     context.clear_cookies()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Nothing that you typed is lost")
+    clean_in_both_themes(page, "session-ended", shots)
     dialog.get_by_label("Token").fill(platform.token)
     dialog.get_by_role("button", name="Log in").click()
     expect(dialog).to_have_count(0)
@@ -183,7 +189,9 @@ def test_without_the_backend_data_stays_under_a_banner_and_goes_on_afterwards(
 @pytest.mark.skipif(
     not (ROOT / "trainers" / "ultralytics" / ".venv").is_dir(), reason="needs the Ultralytics trainer's environment"
 )
-def test_the_log_opens_at_the_evidence_and_every_line_has_an_address(page: Page, platform: Platform, client: Client) -> None:
+def test_the_log_opens_at_the_evidence_and_every_line_has_an_address(
+    page: Page, platform: Platform, client: Client, shots: Path
+) -> None:
     upload = page.request.post(
         f"{client.base}/weights?name=broken.pt", data=b"no weights", headers={"Content-Type": "application/octet-stream"}
     )
@@ -197,6 +205,7 @@ def test_the_log_opens_at_the_evidence_and_every_line_has_an_address(page: Page,
     expect(log).to_be_focused()
     line = int(page.url.rsplit("#L", 1)[1])
     expect(log.locator(f"[data-line='{line}']")).to_be_in_viewport()
+    clean_in_both_themes(page, "job-log-at-the-evidence", shots)
     page.get_by_label("Search the log").fill("traceback")
     expect(page.get_by_text("1 of ")).to_be_visible()
     page.get_by_label("Level").select_option("errors")
@@ -210,7 +219,9 @@ def test_the_log_opens_at_the_evidence_and_every_line_has_an_address(page: Page,
     other.close()
 
 
-def test_a_change_is_reviewed_in_the_form_and_keeps_the_lineage(page: Page, platform: Platform, client: Client) -> None:
+def test_a_change_is_reviewed_in_the_form_and_keeps_the_lineage(
+    page: Page, platform: Platform, client: Client, shots: Path
+) -> None:
     job_id = client.start(dataset_id="digits-classify", epochs=500, seed=7)
     client.post(f"/training-jobs/{job_id}/cancel", {})
     until(lambda: client.status(job_id) in ("cancelled", "failed"), f"the end of {job_id}")
@@ -223,6 +234,7 @@ def test_a_change_is_reviewed_in_the_form_and_keeps_the_lineage(page: Page, plat
     expect(changes).to_contain_text("epochs")
     expect(changes).to_contain_text("was 500becomes 2")
     expect(changes).to_contain_text("was 7becomes not set")
+    clean_in_both_themes(page, "new-changes", shots)
     page.get_by_role("button", name="Start training").click()
     page.wait_for_url("**/jobs/J-*")
     expect(page.get_by_role("link", name=job_id)).to_be_visible()
@@ -234,17 +246,18 @@ def test_a_change_is_reviewed_in_the_form_and_keeps_the_lineage(page: Page, plat
     expect(page.get_by_role("region", name=f"From {job_id} to {successor}")).to_contain_text("epochswas 500becomes 2")
 
 
-def test_a_running_job_is_cancelled_after_a_question(page: Page, platform: Platform, client: Client) -> None:
+def test_a_running_job_is_cancelled_after_a_question(page: Page, platform: Platform, client: Client, shots: Path) -> None:
     job_id = client.start(dataset_id="digits-classify", epochs=500, settings={"images_per_s_limit": 500})
     page.goto(f"{platform.address}/jobs/{job_id}")
     expect(page.locator("h1 [data-status=running]")).to_be_visible()
     page.get_by_role("button", name="Cancel", exact=True).click()
+    clean_in_both_themes(page, "job-cancel", shots)
     page.get_by_role("button", name="Cancel the job").click()
     expect(page.locator("h1 [data-status=cancelled]")).to_be_visible()
 
 
 def test_the_list_tells_reasons_narrows_and_obeys_the_keyboard(
-    page: Page, platform: Platform, client: Client, broken: str
+    page: Page, platform: Platform, client: Client, broken: str, shots: Path
 ) -> None:
     job_id = client.start(dataset_id=broken, name="refused for the list")
     page.goto(platform.address)
@@ -266,10 +279,11 @@ def test_the_list_tells_reasons_narrows_and_obeys_the_keyboard(
     expect(heading).to_be_focused()
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+    clean_in_both_themes(page, "help", shots)
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.goto(f"{platform.address}/?q=no-such-job")
-    expect(page.get_by_text("No job fits what you look for")).to_be_visible()
+    expect(page.get_by_text("No job matches your search")).to_be_visible()
 
 
 def test_what_is_not_there_is_said_and_the_way_back_is_offered(page: Page, platform: Platform) -> None:
@@ -280,11 +294,12 @@ def test_what_is_not_there_is_said_and_the_way_back_is_offered(page: Page, platf
     expect(page.get_by_text("There is no page at this address")).to_be_visible()
 
 
-def test_a_crash_of_one_page_leaves_the_others(page: Page, platform: Platform) -> None:
+def test_a_crash_of_one_page_leaves_the_others(page: Page, platform: Platform, shots: Path) -> None:
     nonsense = {"job_id": "J-1", "status": "failed", "error": {"message": 3}}
     page.route("**/api/v1/training-jobs/J-1", lambda route: route.fulfill(json=nonsense))
     page.goto(f"{platform.address}/jobs/J-1")
     expect(page.get_by_role("heading", name="This part of the page has crashed")).to_be_focused()
+    clean_in_both_themes(page, "crashed", shots)
     page.get_by_role("button", name="Copy report").click()
     expect(page.get_by_text("Report copied")).to_be_visible()
     assert "page: /jobs/J-1" in page.evaluate("navigator.clipboard.readText()")
@@ -292,7 +307,9 @@ def test_a_crash_of_one_page_leaves_the_others(page: Page, platform: Platform) -
     expect(page.get_by_role("heading", name="Data sets", exact=True)).to_be_visible()
 
 
-def test_a_rule_is_tried_over_stored_failures_before_it_counts(page: Page, platform: Platform, client: Client) -> None:
+def test_a_rule_is_tried_over_stored_failures_before_it_counts(
+    page: Page, platform: Platform, client: Client, shots: Path
+) -> None:
     job_id = client.start(dataset_id="digits-classify", epochs=50, settings={"images_per_s_limit": 1500})
     os.kill(until(lambda: platform.training(job_id), "a training process"), signal.SIGKILL)
     until(lambda: client.get(f"/training-jobs/{job_id}/attempts")["items"][0]["diagnosis"], "a stored failure")
@@ -310,6 +327,7 @@ def test_a_rule_is_tried_over_stored_failures_before_it_counts(page: Page, platf
     page.get_by_label("Keep the job's next attempts off this machine").check()
     trial.click()
     expect(page.get_by_text("stored failures", exact=False).last).to_contain_text("stored failures")
+    clean_in_both_themes(page, "rules-trial", shots)
     page.get_by_role("button", name="Add the rule").click()
     rules = page.get_by_role("region", name="Rules", exact=True)
     expect(rules).to_contain_text("machine is under repair")
@@ -352,27 +370,17 @@ def both_ends(context: BrowserContext, platform: Platform, broken: str) -> None:
 
 
 @pytest.mark.usefixtures("both_ends")
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_is_accessible(browser: Browser, platform: Platform, client: Client, broken: str, scheme: str) -> None:
-    context = opened(browser, platform, color_scheme=scheme, reduced_motion="reduce")
-    page = context.new_page()
-    found: dict[str, list[str]] = {}
+def test_every_page_is_accessible_whole_in_reach_and_at_rest(
+    page: Page, platform: Platform, client: Client, broken: str, shots: Path
+) -> None:
+    """In light and dark, on a screen of 320 px, at 200 %, and where motion is to be reduced."""
+    found = {}
     for path in pages_of(client, broken):
         shown(page, platform.address + path)
-        if wrong := axe_faults(page):
-            found[path] = wrong
-    context.close()
-    assert not found, json.dumps(found, indent=1)
-
-
-@pytest.mark.usefixtures("both_ends")
-def test_every_page_fits_a_narrow_screen(browser: Browser, platform: Platform, client: Client, broken: str) -> None:
-    context = opened(browser, platform, viewport={"width": 320, "height": 700})
-    page = context.new_page()
-    wide = []
-    for path in pages_of(client, broken):
-        shown(page, platform.address + path)
-        if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
-            wide.append(path)
-    context.close()
-    assert not wide
+        end = page.locator("h1 [data-status]")
+        words = [
+            path.split("?")[0].strip("/").split("/")[0] or "list",
+            *(end.get_attribute("data-status") or "" for _ in end.all()),
+        ]
+        found[path] = faults(page, "-".join(["page", *words]), shots)
+    assert not any(found.values()), json.dumps(found, indent=1)

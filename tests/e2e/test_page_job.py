@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from tests.conftest import picture
 from tests.e2e.browsing import Client, Platform
-from tests.e2e.chromium import LONG_TASKS, MARKS, clean_in_both_themes
+from tests.e2e.chromium import LONG_TASKS, MARKS, clean_in_both_themes, traced
 from tests.e2e.standin import NAME, Attempt, StandIn, epoch, fail
 from tests.waiting import until
 
@@ -21,6 +21,8 @@ LINES = 100_000
 SENDERS_SECONDS = 5
 A_SECOND = 1000
 LONGEST_MS = 50
+MOST_ROWS = 100
+"""Lines that are drawn, of however many there are."""
 
 
 @pytest.fixture(scope="module")
@@ -224,26 +226,27 @@ def test_a_log_of_a_hundred_thousand_lines_and_a_thousand_updates_a_second_stay_
         attempt.tell(attempt.log("".join(lines)))
     page.goto(platform.address)
     page.evaluate(LONG_TASKS)
-    page.get_by_role("link", name=job_id).first.click()
-    expect(page.locator(f"[data-lines='{LINES + 3}']")).to_be_visible()
-    opening = page.evaluate("window.longTasks.splice(0)")
-    scrolled(page)
-    page.get_by_label("Search the log").fill("step 99999")
-    expect(page.get_by_text("1 of 1")).to_be_visible()
-    page.get_by_label("Search the log").fill("")
-    page.get_by_label("Level").select_option("warnings")
-    expect(page.locator("[data-line]").first).to_contain_text("warning")
-    page.get_by_label("Level").select_option("all")
-    using = page.evaluate("window.longTasks.splice(0)")
-    sent, took = flood(attempt, page)
+    with traced(page) as opening:
+        page.get_by_role("link", name=job_id).first.click()
+        expect(page.locator(f"[data-lines='{LINES + 3}']")).to_be_visible()
+    with traced(page) as using:
+        scrolled(page)
+        page.get_by_label("Search the log").fill("step 99999")
+        expect(page.get_by_text("1 of 1")).to_be_visible()
+        page.get_by_label("Search the log").fill("")
+        page.get_by_label("Level").select_option("warnings")
+        expect(page.locator("[data-line]").first).to_contain_text("warning")
+        page.get_by_label("Level").select_option("all")
+    with traced(page) as watching:
+        sent, took = flood(attempt, page)
     seen = page.locator("[data-lines]").get_attribute("data-lines")
-    watching = page.evaluate("window.longTasks.splice(0)")
-    print(
-        f"long tasks, ms: opening {opening}, using {using}, watching {watching}; {sent / took:.0f} updates/s, {seen} lines"
-    )
-    assert sent / took > A_SECOND / 2, "the updates came too slowly for the test to tell anything"
-    assert max(using, default=0) < 2 * LONGEST_MS
-    assert max(watching, default=0) < 2 * LONGEST_MS
+    work = {"opening": opening, "using": using, "watching": watching}
+    for name, tasks in work.items():
+        print(f"{name}: longest tasks {[round(task) for task in tasks[:5]]} ms of processor time")
+    slow = page.evaluate("window.longTasks")
+    print(f"{sent / took:.0f} updates/s, {seen} lines; tasks over 50 ms by the wall clock: {[round(task) for task in slow]}")
+    assert page.locator("[data-line]").count() < MOST_ROWS
+    assert {name: tasks[0] for name, tasks in work.items() if tasks[0] >= LONGEST_MS} == {}
     client.post(f"/training-jobs/{job_id}/cancel", {})
 
 

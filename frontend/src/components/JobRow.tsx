@@ -29,8 +29,8 @@ export const JobRow = memo(function JobRow({ job, onCode }: Props) {
           <span className="mr-1.5 font-mono text-[13px] text-soft">{job.job_id}</span>
           <span className="break-words">{title(job)}</span>
         </Link>
-        <p className="truncate text-[13px] text-soft">
-          {job.name ? `${job.model} on ${job.dataset_id}` : `${job.framework}, ${job.config.epochs} epochs`}
+        <p className="truncate text-[13px] text-soft" title={about(job)}>
+          {about(job)}
         </p>
       </div>
       <div className="order-3 col-span-2 min-w-0 md:order-none md:col-span-1">
@@ -42,6 +42,9 @@ export const JobRow = memo(function JobRow({ job, onCode }: Props) {
     </div>
   );
 });
+
+const about = (job: Job) =>
+  job.name ? `${job.model} on ${job.dataset_id}` : `${job.framework}, ${job.config.epochs} epochs`;
 
 function Standing({ job, onCode }: { job: Job; onCode: (code: string) => void }) {
   const done = share(job);

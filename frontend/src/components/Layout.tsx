@@ -93,7 +93,7 @@ export function Layout() {
     <div className="flex min-h-screen flex-col">
       <a
         href="#content"
-        className="sr-only focus:not-sr-only focus:absolute focus:z-10 focus:m-2 focus:bg-panel focus:p-2"
+        className="sr-only focus:not-sr-only focus:absolute focus:z-20 focus:m-2 focus:bg-panel focus:p-2"
       >
         Skip to the content
       </a>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Artifact } from "../generated/api";
 import { attempt, job, publicError } from "../test-data";
-import { chargeText, decisive, exitText, goesOnText, impact, lostEpochs } from "./failure";
+import { chargeText, decisive, exitText, followed, goesOnText, impact, lostEpochs, reason } from "./failure";
 import { supportText } from "./support";
 
 describe("a failed job", () => {
@@ -39,7 +39,33 @@ describe("a failed job", () => {
   });
 
   it.each([
-    [{ code: null, signal: 9 }, "ended by signal 9 (SIGKILL)"],
+    ["retry", "GPU memory exhausted: trying again (1 of 3)", "Tried again (1 of 3)"],
+    [
+      "elsewhere",
+      "GPU memory exhausted: trying again on another machine (2 of 6)",
+      "Tried again on another machine (2 of 6)",
+    ],
+    ["repair", "Batch size 32 → 16", "Repaired and tried again: batch size 32 → 16"],
+    [
+      "fail",
+      "GPU memory exhausted: trying the same again cannot help",
+      "Ended here: trying the same again cannot help",
+    ],
+  ])("tells what followed an attempt (%s) without saying its title twice", (action, said, text) => {
+    const decision = { action, reason: said, patch: [], wait_s: 0, budget: null };
+    const failed = attempt({ error: publicError(), decision });
+    expect(followed(failed, false)).toBe(text);
+    expect(reason(failed)).not.toContain("GPU memory exhausted");
+  });
+
+  it("tells of a next attempt that did not come", () => {
+    const decision = { action: "retry", reason: "trying again (1 of 3)", patch: [], wait_s: 0, budget: null };
+    expect(followed(attempt({ decision }), true)).toBe("Was to be tried again (1 of 3)");
+    expect(followed(attempt({ decision: null }), true)).toBeNull();
+  });
+
+  it.each([
+    [{ code: null, signal: 9 }, "ended by signal 9, SIGKILL"],
     [{ code: 10, signal: null }, "exit code 10"],
     [null, null],
   ])("reads the end %o as %s", (exit, text) => {

@@ -32,8 +32,36 @@ const SIGNALS: Record<number, string> = {
 export function exitText(exit: Attempt["exit"]): string | null {
   if (!exit) return null;
   if (exit.signal !== null)
-    return `ended by signal ${exit.signal}${SIGNALS[exit.signal] ? ` (${SIGNALS[exit.signal]})` : ""}`;
+    return `ended by signal ${exit.signal}${SIGNALS[exit.signal] ? `, ${SIGNALS[exit.signal]}` : ""}`;
   return exit.code === null ? null : `exit code ${exit.code}`;
+}
+
+const AGAIN = "trying again";
+
+/** Why what follows an attempt follows it, without the title of its error: that stands beside it already. */
+export function reason(attempt: Attempt): string {
+  const said = attempt.decision?.reason ?? "";
+  const title = `${attempt.error?.title}: `;
+  const rest = said.startsWith(title) ? said.slice(title.length) : said;
+  return rest.charAt(0).toUpperCase() + rest.slice(1);
+}
+
+const FOLLOWED: Record<string, string> = {
+  retry: "Tried again",
+  repair: "Repaired and tried again",
+  elsewhere: "Tried again on another machine",
+  fail: "Ended here",
+};
+
+/** What followed an attempt; `stopped`: the job ended before the next one that was decided on. */
+export function followed(attempt: Attempt, stopped: boolean): string | null {
+  if (!attempt.decision) return null;
+  const { action } = attempt.decision;
+  const what = stopped ? "Was to be tried again" : (FOLLOWED[action] ?? action);
+  const why = reason(attempt);
+  // "(1 of 3)" is all that such a reason says beyond what was done.
+  if (why.toLowerCase().startsWith(AGAIN)) return `${what} ${/\(.*\)$/.exec(why)?.[0] ?? ""}`.trim();
+  return why ? `${what}: ${why.charAt(0).toLowerCase()}${why.slice(1)}` : what;
 }
 
 /** The attempt that the job's end is explained by: the last one that was diagnosed. */

@@ -114,8 +114,8 @@ function Nothing({ search, filtered, onClear }: NothingProps) {
   }
   if (filtered) {
     return (
-      <Empty title="No job fits what you look for" action={<Button onClick={onClear}>Show all jobs</Button>}>
-        There may be others: clear the search and the filters.
+      <Empty title="No job matches your search" action={<Button onClick={onClear}>Show all jobs</Button>}>
+        Clear the search and the filters to see all jobs.
       </Empty>
     );
   }

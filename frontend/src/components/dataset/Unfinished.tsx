@@ -17,7 +17,7 @@ export function Unfinished({ items, inputId }: { items: Upload[]; inputId: strin
   });
   return (
     <section aria-label="Unfinished uploads" className="rounded-md border border-line px-3 py-2">
-      <h3 className="font-medium">Cut off, and can go on</h3>
+      <h3 className="font-medium">Unfinished uploads, which can go on</h3>
       <ul className="mt-1 divide-y divide-line">
         {items.map((item) => (
           <li key={item.upload_id} className="flex flex-wrap items-center gap-x-3 gap-y-1.5 py-2">

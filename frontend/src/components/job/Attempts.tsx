@@ -4,20 +4,13 @@ import { ArrowDownToDot } from "lucide-react";
 import type { ReactNode } from "react";
 import type { Attempt, Job, Verdict } from "../../generated/api";
 import { useNow } from "../../hooks/useNow";
-import { exitText, seconds } from "../../lib/failure";
+import { exitText, followed, seconds } from "../../lib/failure";
 import { duration } from "../../lib/format";
 import { changes, differences, isFinal } from "../../lib/job";
 import { Code } from "../Code";
 import { Diff } from "../Diff";
 import { StatusBadge } from "../Status";
 import { Ago, Empty } from "../ui";
-
-const ACTIONS: Record<string, string> = {
-  retry: "Tried again",
-  repair: "Repaired and tried again",
-  elsewhere: "Tried again on another machine",
-  fail: "Ended here",
-};
 
 interface AttemptsProps {
   job: Job;
@@ -75,7 +68,8 @@ function Row({ attempt, before, chosen, stopped, onChoose }: RowProps) {
     <li data-attempt={attempt.attempt}>
       {waited !== null && (
         <p className="mb-2 flex items-center gap-1.5 border-l-2 border-dashed border-line pl-3 text-[13px] text-soft">
-          <ArrowDownToDot aria-hidden className="size-3.5" /> waited {duration(waited)}
+          <ArrowDownToDot aria-hidden className="size-3.5" />
+          {waited < 1 ? "at once" : `waited ${duration(waited)}`}
         </p>
       )}
       <div className={`rounded-md border px-3 py-2 ${chosen && onChoose ? "border-accent" : "border-line"}`}>
@@ -113,14 +107,7 @@ function Row({ attempt, before, chosen, stopped, onChoose }: RowProps) {
           </p>
         )}
         <Verdicts verdicts={attempt.verdicts} />
-        {attempt.decision && (
-          <p className="mt-1 text-[13px] text-soft">
-            {stopped
-              ? "Was to be tried again"
-              : (ACTIONS[attempt.decision.action] ?? attempt.decision.action)}
-            {attempt.decision.reason && `: ${attempt.decision.reason}`}
-          </p>
-        )}
+        {attempt.decision && <p className="mt-1 text-[13px] text-soft">{followed(attempt, stopped)}</p>}
         {changed.length > 0 && (
           <div className="mt-1">
             <Diff changes={changed} />

@@ -11,7 +11,7 @@ export function Config({ job }: { job: Job }) {
     <Facts
       items={[
         [
-          "dataset",
+          "data set",
           <Link
             key="dataset"
             to="/datasets/$datasetId"

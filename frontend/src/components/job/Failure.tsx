@@ -79,7 +79,7 @@ export function Failure({
           />
         </Part>
         <Part title="What to do">
-          <Remedies job={job} error={error} actions={actions} />
+          <Remedies job={job} error={error} config={attempt?.config ?? job.config} actions={actions} />
         </Part>
         <Part title="Impact">
           <Impact job={job} attempts={attempts} artifacts={artifacts} />
@@ -112,7 +112,12 @@ function Part({ title, children }: { title: string; children: ReactNode }) {
   );
 }
 
-function Remedies({ job, error, actions }: Pick<FailureProps, "job" | "error" | "actions">) {
+interface RemediesProps extends Pick<FailureProps, "job" | "error" | "actions"> {
+  /** What failed last, repairs included: a fix is a change of that. */
+  config: object;
+}
+
+function Remedies({ job, error, config, actions }: RemediesProps) {
   const { safe, review, manual } = remedies(error.fixes);
   const busy = actions.retry.isPending;
   const again = (
@@ -143,6 +148,7 @@ function Remedies({ job, error, actions }: Pick<FailureProps, "job" | "error" | 
             key={fix.id}
             fix={fix}
             job={job}
+            config={config}
             first={index === 0}
             busy={busy}
             onApply={actions.applyFix}
@@ -214,14 +220,15 @@ function GoesOn({ job, changed }: { job: Job; changed: string[] }) {
 interface FixRowProps {
   fix: Fix;
   job: Job;
+  config: object;
   first: boolean;
   busy: boolean;
   onApply: (fix: Fix) => void;
 }
 
-function FixRow({ fix, job, first, busy, onApply }: FixRowProps) {
+function FixRow({ fix, job, config, first, busy, onApply }: FixRowProps) {
   const safe = fix.applicability === "safe";
-  const changed = changes(job.config, fix.patch);
+  const changed = changes(config, fix.patch);
   return (
     <li className="flex flex-wrap items-center justify-between gap-2 rounded-md border border-line px-3 py-2">
       <div className="min-w-0">

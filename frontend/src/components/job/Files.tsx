@@ -40,7 +40,7 @@ export function Files({ job, artifacts }: { job: Job; artifacts: Artifact[] }) {
           {weights.name} <span className="font-normal">({bytes(weights.bytes)})</span>
         </a>
       )}
-      <ul className="mt-3 flex flex-col gap-1 text-[13px]">
+      <ul className={`flex flex-col gap-1 text-[13px] ${weights ? "mt-3" : ""}`}>
         {rest.map((item) => (
           <li key={item.name} className="flex flex-wrap items-baseline justify-between gap-x-3">
             <a
@@ -51,7 +51,7 @@ export function Files({ job, artifacts }: { job: Job; artifacts: Artifact[] }) {
               {item.name}
             </a>
             <span className="text-soft">
-              {words[item.role]}
+              {base(item.name).startsWith("failed_batch") ? "The batch that failed" : words[item.role]}
               {item.epoch !== null && `, epoch ${item.epoch}`} · {bytes(item.bytes)}
             </span>
           </li>

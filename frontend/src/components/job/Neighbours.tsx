@@ -6,6 +6,7 @@ import type { Job } from "../../generated/api";
 import { differences } from "../../lib/job";
 import { api } from "../../services/api";
 import { Diff } from "../Diff";
+import { statusWord } from "../Status";
 import { Card, linkClass } from "../ui";
 
 /** The newest job that succeeded with the same model and data set, else with the same data set; null where there is none. */
@@ -38,7 +39,8 @@ export function Neighbours({ job }: { job: Job }) {
         {good.data ? (
           <Difference
             of={good.data}
-            words="the last good run"
+            when="Since"
+            words="the last job that succeeded"
             changes={differences(good.data.config, job.config)}
           />
         ) : (
@@ -51,7 +53,8 @@ export function Neighbours({ job }: { job: Job }) {
         {again.data && (
           <Difference
             of={again.data}
-            words={`the retry, ${again.data.status}`}
+            when="In"
+            words={`the retry, ${statusWord(again.data.status).toLowerCase()}`}
             changes={differences(job.config, again.data.config)}
           />
         )}
@@ -60,18 +63,18 @@ export function Neighbours({ job }: { job: Job }) {
   );
 }
 
-function Difference({
-  of,
-  words,
-  changes,
-}: {
+interface DifferenceProps {
   of: Job;
+  when: string;
   words: string;
   changes: ReturnType<typeof differences>;
-}) {
+}
+
+function Difference({ of, when, words, changes }: DifferenceProps) {
   return (
     <div>
       <p className="mb-1 text-[13px]">
+        {when}{" "}
         <Link to="/jobs/$jobId" params={{ jobId: of.job_id }} className={linkClass}>
           {of.job_id}
         </Link>

@@ -5,7 +5,7 @@ import { useRef } from "react";
 import type { Attempt, Job } from "../../generated/api";
 import type { JobActions } from "../../hooks/useJobActions";
 import { useNow } from "../../hooks/useNow";
-import { goesOnText } from "../../lib/failure";
+import { goesOnText, reason } from "../../lib/failure";
 import { bytes, figure, shortName } from "../../lib/format";
 import { changes, etaText, phase, share } from "../../lib/job";
 import type { Connection } from "../../services/live";
@@ -29,6 +29,7 @@ function Announced({ text }: { text: string }) {
   );
 }
 
+const UNKNOWN = "–";
 const of = (part: number | null | undefined, whole: number | null | undefined) =>
   whole ? `${bytes(part)} of ${bytes(whole)}` : bytes(part);
 
@@ -41,15 +42,17 @@ export function Standing({ job, stale }: { job: Job; stale: boolean }) {
   const memory = at?.memory?.gpu_bytes ?? at?.memory?.rss_bytes;
   const room = at?.memory?.gpu_bytes ? at.memory.gpu_total_bytes : at?.memory?.rss_limit_bytes;
   const facts: [string, string][] = [
-    ["Images/s", at?.images_per_s ? figure(at.images_per_s) : "–"],
+    ["Images/s", at?.images_per_s ? figure(at.images_per_s) : UNKNOWN],
     ["Learning rate", figure(at?.lr)],
-    ["Disk", at?.disk?.free_bytes == null ? "–" : `${bytes(at.disk.free_bytes)} free`],
+    ["Disk", at?.disk?.free_bytes == null ? UNKNOWN : `${bytes(at.disk.free_bytes)} free`],
     [at?.memory?.gpu_bytes ? "GPU memory" : "Memory", of(memory, room)],
     ...Object.entries({ ...at?.metrics, ...at?.losses }).map(([name, value]): [string, string] => [
       shortName(name),
       figure(value),
     ]),
   ];
+  // What a trainer does not tell is left out.
+  const known = facts.filter(([, value]) => value !== UNKNOWN);
   return (
     <section
       aria-label="Progress"
@@ -76,7 +79,7 @@ export function Standing({ job, stale }: { job: Job; stale: boolean }) {
       </div>
       {at && job.status !== "queued" && (
         <dl className="mt-3 flex flex-wrap gap-x-6 gap-y-1 text-[13px]">
-          {facts.map(([name, value]) => (
+          {known.map(([name, value]) => (
             <div key={name}>
               <dt className="inline text-soft">{name} </dt>
               <dd className="inline font-medium tabular-nums">{value}</dd>
@@ -126,7 +129,7 @@ export function Waiting({ job, last, actions }: { job: Job; last: Attempt | null
                 Attempt {last.attempt} failed: <Code text={last.error.message} />
               </p>
             )}
-            {last?.decision && <p className="text-soft">{last.decision.reason}</p>}
+            {last && <p className="text-soft">{reason(last)}</p>}
             {changed.length > 0 && <Diff changes={changed} />}
             {goesOnText(job) && <p className="text-soft">{goesOnText(job)}</p>}
           </div>

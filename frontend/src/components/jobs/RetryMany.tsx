@@ -41,9 +41,9 @@ export function RetryMany({ code, count, search }: Props) {
       {asking && (
         <Dialog title={`Try ${jobs(count)} again?`} onClose={() => setAsking(false)}>
           <p>
-            All that failed with <code className="font-mono">{code}</code> and were not tried again yet
-            {(search.q || search.dataset) && ", of those that fit the search"}. Each starts as a new job; the
-            old one says so.
+            {search.q || search.dataset ? "Of the jobs that match the search, those" : "The jobs"} that failed
+            with <code className="font-mono">{code}</code> and have not been tried again. Each starts as a new
+            job, and the old one links to it.
           </p>
           {retry.error instanceof ApiError && (
             <div className="mt-3">

@@ -7,7 +7,7 @@ PYTEST_WORKERS ?= 2
 PYTEST = $(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder
 NPM = PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix frontend
 
-.PHONY: help setup setup-tests demo up test test-fast test-integration faults histories coverage lint format corpus bench lock generate generate-check clean
+.PHONY: help setup setup-tests demo up test test-fast test-integration faults histories tutorial coverage lint format corpus bench lock generate generate-check clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ faults: setup-tests ## Write the table of faults from the tests that cause them
 
 histories: setup-tests ## Record again what Temporal keeps of jobs, after a change of the workflow
 	@VTP_HISTORIES=write $(BIN)/pytest -q tests/workflows/test_both_drivers.py
+
+tutorial: setup-tests ## Take the tutorial's pictures anew, on the way that it tells
+	@VTP_TUTORIAL=write $(BIN)/pytest -q tests/e2e/test_tutorial.py
 
 coverage: setup-tests ## Show that every branch of the error core is tested
 	@$(BIN)/coverage run --branch --source=backend/app/core -m pytest -q tests/core tests/test_errors.py tests/contract

@@ -1,6 +1,6 @@
 // What tests share: whole objects, of which a test names only what it is about.
 
-import type { Attempt, DatasetReport, Dependency, GroupDetail, Job, PublicError } from "./generated/api";
+import type { Attempt, DatasetReport, Dependency, GroupDetail, Job, PublicError, Usage } from "./generated/api";
 
 export function publicError(some: Partial<PublicError> = {}): PublicError {
   return {
@@ -132,6 +132,24 @@ export function report(some: Partial<DatasetReport> = {}): DatasetReport {
     why_not_excludable: null,
     digest: "0",
     all_problems_url: null,
+    ...some,
+  };
+}
+
+export function usage(some: Partial<Usage> = {}): Usage {
+  return {
+    days: 30,
+    by_status: [
+      { status: "failed", attempts: 3, seconds: 900 },
+      { status: "succeeded", attempts: 5, seconds: 2700 },
+    ],
+    by_causer: [
+      { causer: "user", attempts: 2, seconds: 600 },
+      { causer: "platform", attempts: 1, seconds: 300 },
+    ],
+    by_code: [{ code: "CUDA_OOM", attempts: 3, seconds: 900 }],
+    open_jobs: { current: 3, limit: 10_000 },
+    stored: { datasets_bytes: 4_100_000_000, files_bytes: 1_200_000_000 },
     ...some,
   };
 }

@@ -55,7 +55,7 @@ def test_the_keyboard_alone_goes_from_an_upload_over_a_failure_to_its_fix(
     page.keyboard.type("2")
     page.keyboard.press("Enter")
     summary = page.get_by_role("alert").filter(has_text="put right before it can start")
-    expect(summary).to_contain_text("dataset_id")
+    expect(summary).to_contain_text("Data set")
     expect(page.get_by_label("Data set", exact=True)).to_be_focused()
     tab_to(page, "Train without these 7 files")
     page.keyboard.press("Enter")
@@ -77,7 +77,7 @@ def test_every_refusal_stands_at_its_field_with_its_fix(page: Page, platform: Pl
     page.get_by_label("Batch size").fill("0")
     expect(page.locator("#field-batch_size-error")).to_contain_text("greater than or equal to 1")
     page.get_by_role("button", name="Start training").click()
-    expect(page.get_by_role("alert")).to_contain_text("batch_size")
+    expect(page.get_by_role("alert")).to_contain_text("Batch size")
     clean_in_both_themes(page, "new-refused", shots)
 
 

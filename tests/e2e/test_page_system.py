@@ -31,6 +31,27 @@ def test_a_dependency_is_switched_off_after_a_question_and_on_again(
     expect(degraded).to_have_count(0)
 
 
+def test_what_is_used_stands_against_what_there_is(page: Page, platform: Platform, client: Client) -> None:
+    job_id = client.start(dataset_id="digits-classify", epochs=1)
+    until(lambda: client.status(job_id) == "succeeded", f"the success of {job_id}")
+    stopped = client.start(dataset_id="digits-classify", epochs=500)
+    until(lambda: client.status(stopped) == "running", f"the start of {stopped}")
+    client.post(f"/training-jobs/{stopped}/cancel", {})
+    until(lambda: client.status(stopped) == "cancelled", f"the end of {stopped}")
+    page.goto(f"{platform.address}/system")
+    usage = page.get_by_role("region", name="Usage", exact=True)
+    time = usage.get_by_role("region", name="Compute time")
+    expect(time).to_contain_text("Compute time of the last 30 days")
+    expect(time.get_by_role("listitem").filter(has_text="Succeeded")).to_contain_text("%")
+    expect(time.get_by_role("listitem").filter(has_text="Cancelled")).to_be_visible()
+    limit = client.get("/system/usage")["open_jobs"]["limit"]
+    expect(usage.get_by_role("region", name="Open jobs")).to_contain_text(f"0 of {limit:,}")
+    stored = sum(item["bytes"] for item in client.get("/datasets")["items"])
+    expect(usage.get_by_role("region", name="Stored")).to_contain_text(f"Data sets {stored / 1e6:.1f} MB")
+    usage.get_by_role("link", name="Delete data sets").click()
+    page.wait_for_url("**/datasets")
+
+
 def test_a_panel_that_crashes_leaves_the_others(page: Page, platform: Platform) -> None:
     page.route("**/api/v1/system/dependencies", lambda route: route.fulfill(json={"items": [None]}))
     page.goto(f"{platform.address}/system")

@@ -213,5 +213,7 @@ async def test_compute_time_is_accounted_by_whose_fault_it_was(
         {"causer": "user", "attempts": 1, "seconds": 60.0}, {"causer": "platform", "attempts": 1, "seconds": 10.0},
     ]  # fmt: skip
     assert [row["code"] for row in answer["by_code"]] == ["CUDA_OOM", "TRAINER_CRASHED"]
+    assert answer["open_jobs"] == {"current": 0, "limit": platform.settings.max_open_jobs}
+    assert answer["stored"]["datasets_bytes"] == (await client.get("/api/v1/datasets/test-dataset")).json()["bytes"] > 0
     clock.move(3 * 24 * 3600)
     assert (await client.get("/api/v1/system/usage", params={"days": 2})).json()["by_status"] == []

@@ -15,7 +15,7 @@ from app.core.circuit_breaker import OPEN
 from app.core.errors import PlatformError
 from app.core.sentry import PRODUCTION
 from app.schemas.system import Breakers, Dependencies, Health, Session, Status, Usage
-from app.services.usage import usage
+from app.services.usage import held, usage
 
 router = APIRouter(prefix="/api/v1", tags=["system"])
 metrics_router = APIRouter(tags=["system"])
@@ -54,8 +54,12 @@ async def status(platform: PlatformDep) -> Answer:
 
 @router.get("/system/usage", dependencies=[UserDep], responses=shown(Usage))
 async def used(platform: PlatformDep, days: Annotated[int, Query(ge=1, le=366)] = 30) -> Answer:
-    """Compute time of the attempts that ended lately: by how they ended, and of the failed ones by whose fault it was."""
-    return Answer(await usage(platform.db, platform.training.clock(), days))
+    """Compute time of the attempts that ended lately: by how they ended, and of the failed ones by whose fault it was.
+
+    Besides, what is held now: open jobs with their limit, bytes of data sets and of the files of jobs.
+    """
+    spent = await usage(platform.db, platform.training.clock(), days)
+    return Answer(spent | await held(platform.db, platform.settings.max_open_jobs))
 
 
 @router.get("/system/dependencies", dependencies=[UserDep], responses=shown(Dependencies))

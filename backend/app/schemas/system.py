@@ -267,10 +267,27 @@ class UsedByCode(BaseModel):
     seconds: float
 
 
+class Places(BaseModel):
+    """Jobs that are open, and how many may be at a time."""
+
+    current: int
+    limit: int
+
+
+class Stored(BaseModel):
+    """Bytes of everything that was brought, and of what trainings have left."""
+
+    datasets_bytes: int
+    files_bytes: int
+
+
 class Usage(BaseModel):
-    """Where compute time went in the last days: by how attempts ended, and of the failed ones by whose fault it was."""
+    """Where compute time went in the last days: by how attempts ended, and of the failed ones by whose fault it was; and
+    what is held now."""
 
     days: int
     by_status: list[UsedByStatus]
     by_causer: list[UsedByCauser]
     by_code: list[UsedByCode]
+    open_jobs: Places
+    stored: Stored

@@ -1,14 +1,35 @@
-"""Where compute time goes: seconds of training by how they ended, and of the failed ones by whose fault that was."""
+"""What is used: seconds of training by how they ended, of the failed ones by whose fault that was; places and storage."""
 
 from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.error_messages import REGISTRY
-from app.db.models import Attempt
+from app.db.models import Artifact, Attempt, Dataset, Job
 from app.db.session import Database
+from app.db.states import JOB_ACTIVE
+
+
+async def held(db: Database, most_open: int) -> dict[str, Any]:
+    """What is taken up now: places for open jobs, bytes of data sets and of files that trainings left."""
+
+    asked = (
+        select(func.count()).select_from(Job).where(Job.status.in_(JOB_ACTIVE)),
+        select(func.sum(Dataset.bytes)),
+        select(func.sum(Artifact.bytes)),
+    )
+
+    async def count(session: AsyncSession) -> list[int]:
+        return [int(await session.scalar(query) or 0) for query in asked]
+
+    open_jobs, datasets, files = await db.read(count)
+    return {
+        "open_jobs": {"current": open_jobs, "limit": most_open},
+        "stored": {"datasets_bytes": datasets, "files_bytes": files},
+    }
 
 
 async def usage(db: Database, now: datetime, days: int) -> dict[str, Any]:

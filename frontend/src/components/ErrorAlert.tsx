@@ -7,6 +7,7 @@ import { useNow } from "../hooks/useNow";
 import { remedies, safeUrl } from "../lib/fixes";
 import type { ApiError } from "../services/api";
 import { Code } from "./Code";
+import { Limit } from "./Limit";
 import { Button, linkClass } from "./ui";
 
 interface ErrorAlertProps {
@@ -68,6 +69,7 @@ export function ErrorAlert({
               </p>
             )}
           </div>
+          <Limit error={error} />
           {listFields && error.fields.length > 0 && <Fields error={error} />}
           {children}
           {manual.map((fix) => (

@@ -12,17 +12,9 @@ export function PageError({ error, onRetry }: { error: Error; onRetry?: () => vo
   if (!(error instanceof ApiError)) throw error;
   const shown = presentation(situationOf(error, "load"));
   if (shown.place === "dialog") return <p className="p-4 text-soft">Log in to see this page.</p>;
-  const denied = error.code === "INSUFFICIENT_PERMISSIONS";
   return (
     <div className="mx-auto mt-6 max-w-2xl">
-      <ErrorAlert error={error} onRetry={onRetry} announce={shown.announce} listFields>
-        {denied && (
-          <p className="mt-1 text-ink">
-            Whoever runs the platform can let you in: they need the address of this page and the trace id
-            below.
-          </p>
-        )}
-      </ErrorAlert>
+      <ErrorAlert error={error} onRetry={onRetry} announce={shown.announce} listFields />
       <div className="mt-3 flex gap-2">
         <Button onClick={() => router.history.back()}>Go back</Button>
         <Link to="/" className={buttonClass()}>

@@ -1022,6 +1022,12 @@ export interface PieceAddress {
   url: string | null;
 }
 
+/** Jobs that are open, and how many may be at a time. */
+export interface Places {
+  current: number;
+  limit: number;
+}
+
 /** The metric by which the best weights were chosen. */
 export interface PrimaryMetric {
   name: string;
@@ -1333,6 +1339,12 @@ export interface Status {
   home: string;
 }
 
+/** Bytes of everything that was brought, and of what trainings have left. */
+export interface Stored {
+  datasets_bytes: number;
+  files_bytes: number;
+}
+
 /** Values of a task that a training takes where its request leaves them open. */
 export interface TaskDefaults {
   epochs?: number | null;
@@ -1443,12 +1455,14 @@ export interface Uploads {
   items: (UploadView)[];
 }
 
-/** Where compute time went in the last days: by how attempts ended, and of the failed ones by whose fault it was. */
+/** Where compute time went in the last days: by how attempts ended, and of the failed ones by whose fault it was; and what is held now. */
 export interface Usage {
   days: number;
   by_status: (UsedByStatus)[];
   by_causer: (UsedByCauser)[];
   by_code: (UsedByCode)[];
+  open_jobs: Places;
+  stored: Stored;
 }
 
 /** Compute time of attempts that failed through one causer. */

@@ -89,6 +89,6 @@ it("draws memory in gigabytes, of the GPU and of the process, where they are tol
   const panel = panels([{ ...epoch(1, 1), memory }, epoch(2, 1)]).find((item) => item.key === "memory");
   expect(panel?.lines.map((line) => [line.label, line.points])).toEqual([
     ["GPU", [5.5, null]],
-    ["main", [2, null]],
+    ["main memory", [2, null]],
   ]);
 });

@@ -99,7 +99,7 @@ function groups(epochs: EpochFigures[]): Group[] {
 }
 
 const GB = 1e9;
-const MEMORY: Record<string, string> = { GPU: "gpu_bytes", main: "rss_bytes" };
+const MEMORY: Record<string, string> = { GPU: "gpu_bytes", "main memory": "rss_bytes" };
 
 function memoryOf(epochs: EpochFigures[]): string[] {
   return Object.keys(MEMORY).filter((name) =>

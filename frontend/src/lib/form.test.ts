@@ -6,6 +6,7 @@ import {
   fieldErrors,
   fieldId,
   fromConfig,
+  labelOf,
   modelGroups,
   settingsOf,
   settingValue,
@@ -112,4 +113,13 @@ describe("the form", () => {
       "yolo11, detect",
     ]);
   });
+});
+
+it.each([
+  ["batch_size", "Batch size"],
+  ["lr0", "Learning rate"],
+  ["dataset_id", "Data set"],
+  ["settings/images_per_s_limit", "images_per_s_limit"],
+])("calls the place %s by the name of its field, %s", (place, label) => {
+  expect(labelOf(place)).toBe(label);
 });

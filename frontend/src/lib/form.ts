@@ -137,6 +137,23 @@ export function fromConfig(config: Partial<TrainingConfig>): FormValues {
 export const placeOf = (field: FieldProblem) => field.pointer.replace(/^#?\//, "");
 export const fieldId = (place: string) => `field-${place.replaceAll(/[^\w-]/g, "-")}`;
 
+const LABELS: Record<string, string> = {
+  dataset_id: "Data set",
+  lr0: "Learning rate",
+  val_fraction: "Hold back",
+  max_duration_s: "Time limit",
+  val_batch_size: "Validation batch",
+  workers: "Loader workers",
+  weights_id: "Start from weights",
+};
+
+/** What the field of a place is called on the page. */
+export function labelOf(place: string): string {
+  if (place.startsWith("settings/")) return place.slice("settings/".length);
+  const name = LABELS[place] ?? place.replaceAll("_", " ");
+  return name.charAt(0).toUpperCase() + name.slice(1);
+}
+
 /** Where a refusal belongs that names no field itself. */
 const PLACES: Partial<Record<ErrorCode, string>> = {
   DATASET_NOT_FOUND: "dataset_id",

@@ -6,6 +6,7 @@ import { CardError, PageError } from "../components/Failures";
 import { RefetchBanner } from "../components/RefetchBanner";
 import { AgentCard } from "../components/System";
 import { DependencyRows } from "../components/SystemDependency";
+import { Usage } from "../components/Usage";
 import { buttonClass, Card, Empty, Facts, Loading, PageHead, Progress } from "../components/ui";
 import type { DegradedPart, SystemStatus } from "../generated/api";
 import { useTitle } from "../hooks/useTitle";
@@ -48,23 +49,32 @@ export function SystemPage() {
       )}
       <WithLess parts={status.data.degraded} />
       <div className="grid gap-4 lg:grid-cols-2">
-        <Card id="agents" title="Agents" flush className="self-start">
-          {status.data.agents.length ? (
-            <div className="divide-y divide-line">
-              {status.data.agents.map((agent) => (
-                <AgentCard key={agent.agent_id} agent={agent} />
-              ))}
-            </div>
-          ) : (
-            <NoAgents status={status.data} />
-          )}
-        </Card>
+        <div className="flex min-w-0 flex-col gap-4">
+          <Agents status={status.data} />
+          <Usage />
+        </div>
         <div className="flex min-w-0 flex-col gap-4">
           <Platform status={status.data} />
           <Dependencies />
         </div>
       </div>
     </>
+  );
+}
+
+function Agents({ status }: { status: SystemStatus }) {
+  return (
+    <Card id="agents" title="Agents" flush>
+      {status.agents.length ? (
+        <div className="divide-y divide-line">
+          {status.agents.map((agent) => (
+            <AgentCard key={agent.agent_id} agent={agent} />
+          ))}
+        </div>
+      ) : (
+        <NoAgents status={status} />
+      )}
+    </Card>
   );
 }
 

@@ -27,6 +27,7 @@ import type {
   Session,
   SystemStatus,
   TrainingConfig,
+  Usage,
   Validation,
   Weights,
 } from "../generated/api";
@@ -208,5 +209,6 @@ export const api = {
   isolate: (name: string) =>
     request<unknown>("POST", `/system/dependencies/${encodeURIComponent(name)}/isolate`),
   reset: (name: string) => request<unknown>("POST", `/system/dependencies/${encodeURIComponent(name)}/reset`),
+  usage: () => request<Usage>("GET", "/system/usage"),
   dependencies: () => request<Items<Dependency>>("GET", "/system/dependencies"),
 };

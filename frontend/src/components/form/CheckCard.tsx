@@ -5,11 +5,11 @@ import type { PublicError } from "../../generated/api";
 import type { ErrorCode } from "../../generated/errorCodes";
 import type { TrainingForm } from "../../hooks/useTrainingForm";
 import { remedies } from "../../lib/fixes";
-import { placeOf } from "../../lib/form";
+import { labelOf, placeOf } from "../../lib/form";
 import { ApiError } from "../../services/api";
 import { Code } from "../Code";
 import { ErrorAlert } from "../ErrorAlert";
-import { Button, Card, Facts } from "../ui";
+import { Button, Card, Facts, linkClass } from "../ui";
 import { Memory } from "./Memory";
 
 const INVALID_FIELDS: ErrorCode = "VALIDATION_FAILED";
@@ -103,22 +103,20 @@ function Problem({ error, form, onField }: ProblemProps) {
   const { safe, review, manual } = remedies(error.fixes);
   return (
     <div data-problem={error.code} className="rounded-md border border-l-4 border-bad px-3 py-2">
-      <p className="font-medium break-words">
-        {/* Its message would only repeat the fields below. */}
-        <Code text={error.code === INVALID_FIELDS ? error.title : error.message} />
-      </p>
+      {/* What is only about fields is said at each of them. */}
+      {!(error.code === INVALID_FIELDS && error.errors.length) && (
+        <p className="font-medium break-words">
+          <Code text={error.message} />
+        </p>
+      )}
       {error.errors.length > 0 ? (
         <ul className="mt-1 text-[13px]">
           {error.errors.map((field) => (
             <li key={field.pointer + field.code} className="break-words">
-              <button
-                type="button"
-                className="font-mono text-accent underline underline-offset-2"
-                onClick={() => onField(placeOf(field))}
-              >
-                {placeOf(field) || "form"}
-              </button>{" "}
-              <Code text={field.message} />
+              <button type="button" className={linkClass} onClick={() => onField(placeOf(field))}>
+                {placeOf(field) ? labelOf(placeOf(field)) : "Form"}
+              </button>
+              : <Code text={field.message} />
             </li>
           ))}
         </ul>

@@ -4,7 +4,7 @@ import { useState } from "react";
 import type { Dataset, Framework } from "../../generated/api";
 import type { TrainingForm } from "../../hooks/useTrainingForm";
 import { countsText } from "../../lib/dataset";
-import { modelGroups, modelText } from "../../lib/form";
+import { labelOf, modelGroups, modelText } from "../../lib/form";
 import { bytes } from "../../lib/format";
 import { tell } from "../../lib/tell";
 import { api } from "../../services/api";
@@ -42,7 +42,13 @@ export function DatasetChoice({ form, datasets }: ChoiceProps & { datasets: Data
     )
   );
   return (
-    <Field form={form} place="dataset_id" label="Data set" errors={form.fields.dataset_id} hint={hint}>
+    <Field
+      form={form}
+      place="dataset_id"
+      label={labelOf("dataset_id")}
+      errors={form.fields.dataset_id}
+      hint={hint}
+    >
       {(props) => (
         <select
           {...props}
@@ -164,7 +170,7 @@ export function WeightsChoice({ form }: ChoiceProps) {
     <Field
       form={form}
       place="weights_id"
-      label="Start from weights"
+      label={labelOf("weights_id")}
       errors={form.fields.weights_id}
       hint={
         share === null ? (

@@ -1,47 +1,46 @@
 import { useEffect, useState } from "react";
 import type { TrainingForm } from "../../hooks/useTrainingForm";
-import type { TextField } from "../../lib/form";
+import { labelOf, type TextField } from "../../lib/form";
 import { Card } from "../ui";
 import { TextInput } from "./Fields";
 
 interface Shown {
   name: TextField;
-  label: string;
   placeholder?: string;
   hint?: string;
   word?: true;
 }
 
 const few: Shown[] = [
-  { name: "epochs", label: "Epochs", hint: "Passes over the data" },
-  { name: "batch_size", label: "Batch size", hint: "Images in memory at once" },
-  { name: "image_size", label: "Image size", hint: "Edge in pixels" },
-  { name: "lr0", label: "Learning rate", placeholder: "The framework's own", hint: "At the beginning" },
+  { name: "epochs", hint: "Passes over the data" },
+  { name: "batch_size", hint: "Images in memory at once" },
+  { name: "image_size", hint: "Edge in pixels" },
+  { name: "lr0", placeholder: "The framework's own", hint: "At the beginning" },
 ];
 const rest: Shown[] = [
-  { name: "device", label: "Device", placeholder: "auto", hint: "auto, cpu, or GPU numbers", word: true },
-  { name: "patience", label: "Patience", placeholder: "No early stop", hint: "Epochs without progress" },
+  { name: "device", placeholder: "auto", hint: "auto, cpu, or GPU numbers", word: true },
+  { name: "patience", placeholder: "No early stop", hint: "Epochs without progress" },
   {
     name: "val_fraction",
-    label: "Hold back",
+
     placeholder: "As the data set has it",
     hint: "Share for validation, where there is none",
   },
-  { name: "max_duration_s", label: "Time limit", placeholder: "None", hint: "Seconds" },
+  { name: "max_duration_s", placeholder: "None", hint: "Seconds" },
   {
     name: "accumulate",
-    label: "Accumulate",
+
     placeholder: "1",
     hint: "Batches that make one step of learning",
   },
   {
     name: "val_batch_size",
-    label: "Validation batch",
+
     placeholder: "Twice the batch size",
     hint: "Images in memory at once",
   },
-  { name: "workers", label: "Loader workers", placeholder: "The framework's own" },
-  { name: "seed", label: "Seed", placeholder: "0" },
+  { name: "workers", placeholder: "The framework's own" },
+  { name: "seed", placeholder: "0" },
 ];
 
 /** The few settings that matter most, and the rest folded; what is set there or wrong is in sight. */
@@ -59,7 +58,7 @@ export function How({ form }: { form: TrainingForm }) {
     <Card id="how" title="How to train">
       <div className="grid gap-4 sm:grid-cols-2 xl:grid-cols-4">
         {few.map(({ word, ...shown }) => (
-          <TextInput key={shown.name} form={form} number={!word} {...shown} />
+          <TextInput key={shown.name} form={form} label={labelOf(shown.name)} number={!word} {...shown} />
         ))}
       </div>
       <details open={open} onToggle={(event) => setOpen(event.currentTarget.open)} className="mt-4">
@@ -69,7 +68,7 @@ export function How({ form }: { form: TrainingForm }) {
         {open && (
           <div className="mt-3 grid gap-4 sm:grid-cols-2 xl:grid-cols-4">
             {rest.map(({ word, ...shown }) => (
-              <TextInput key={shown.name} form={form} number={!word} {...shown} />
+              <TextInput key={shown.name} form={form} label={labelOf(shown.name)} number={!word} {...shown} />
             ))}
           </div>
         )}

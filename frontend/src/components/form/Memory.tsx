@@ -35,8 +35,8 @@ function Device({ item }: { item: DeviceMemory }) {
       <p>
         {item.basis === "computed" ? "At least " : "About "}
         {bytes(item.needed_bytes)}
-        {item.room_bytes !== null && ` of ${bytes(item.room_bytes)}`} on {item.device}:{" "}
-        <strong className={verdict.tone}>{verdict.word}</strong>
+        {item.room_bytes !== null && ` of ${bytes(item.room_bytes)}`} on {item.device.replace(/ with .*/, "")}
+        : <strong className={verdict.tone}>{verdict.word}</strong>
       </p>
       {share !== null && (
         <div aria-hidden className="my-1 h-1.5 overflow-hidden rounded-full bg-hover">

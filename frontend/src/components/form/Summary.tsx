@@ -1,5 +1,5 @@
 import type { PublicError } from "../../generated/api";
-import { placesOf } from "../../lib/form";
+import { labelOf, placesOf } from "../../lib/form";
 import { Code } from "../Code";
 import { linkClass } from "../ui";
 
@@ -22,8 +22,8 @@ export function Summary({ errors, onField }: Props) {
           <li key={place + message} className="break-words">
             {place && (
               <>
-                <button type="button" className={`${linkClass} font-mono`} onClick={() => onField(place)}>
-                  {place}
+                <button type="button" className={linkClass} onClick={() => onField(place)}>
+                  {labelOf(place)}
                 </button>
                 :{" "}
               </>

@@ -65,6 +65,10 @@ export function Header({ job, actions, onCopy }: HeaderProps) {
           </Button>
         )}
       </PageHead>
+      {/* A failure is an alert of its own. */}
+      <p role="status" className="sr-only">
+        {job.status === "failed" ? "" : `${job.job_id}: ${statusWord(job.status)}`}
+      </p>
       <p className="-mt-3 mb-4 flex flex-wrap gap-x-4 gap-y-0.5 text-[13px] text-soft">
         {job.name && (
           <span>

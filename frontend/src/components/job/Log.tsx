@@ -106,15 +106,16 @@ export function Log({ job, store, attempt, loading, evidence, handle, chooser }:
     },
     focus: () => box.current?.focus(),
   }));
-  // An address with a line opens there, as soon as the log is there.
+  // Opens once: at the line of the address, else where a job that failed shows why.
   const opened = useRef(false);
   // biome-ignore lint/correctness/useExhaustiveDependencies: once, when enough lines have come
   useEffect(() => {
-    if (opened.current || chosen === null || lines.length <= chosen) return;
+    const line = chosen ?? (isFinal(job) && evidence.size > 0 ? Math.min(...evidence) : null);
+    if (opened.current || line === null || lines.length <= line) return;
     opened.current = true;
-    show(chosen);
-    box.current?.scrollIntoView({ block: "center" });
-  }, [version]);
+    show(line);
+    if (chosen !== null) box.current?.scrollIntoView({ block: "center" });
+  }, [version, evidence.size]);
 
   return (
     <>

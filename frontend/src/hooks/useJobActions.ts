@@ -5,9 +5,10 @@ import { useNavigate } from "@tanstack/react-router";
 import { useRef, useState } from "react";
 import { toast } from "sonner";
 import type { Fix, Job } from "../generated/api";
+import { jobKeys } from "../lib/jobKeys";
 import { keyFor, NO_KEY } from "../lib/requestKey";
 import { ApiError, api } from "../services/api";
-import { jobKeys, newerJob } from "./useTrainingJob";
+import { newerJob } from "./useTrainingJob";
 
 export function useJobActions(job: Job, onError: (error: Error) => void, onSuccess: () => void) {
   const client = useQueryClient();

@@ -5,6 +5,7 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import type { Artifact, Attempt, EpochFigures, Job, JobEvent } from "../generated/api";
 import { settled } from "../lib/job";
 import { reduceEpochs, reduceJob, stale } from "../lib/jobEvents";
+import { jobKeys } from "../lib/jobKeys";
 import { LogStore } from "../lib/logStore";
 import { tell } from "../lib/tell";
 import { ApiError, api } from "../services/api";
@@ -16,13 +17,6 @@ const POLL_SOON = 5000;
 const POLL_WHILE_OPEN = 10_000;
 /** Pieces of log that are asked for at once: few at first, for each may be large, more where they are small. */
 const LOG_PAGE = { first: 40, most: 500, characters: 400_000 };
-
-export const jobKeys = {
-  job: (id: string) => ["job", id],
-  attempts: (id: string) => ["job", id, "attempts"],
-  metrics: (id: string) => ["job", id, "metrics"],
-  artifacts: (id: string) => ["job", id, "artifacts"],
-};
 
 /** An answer that was under way while events came in must not turn the job back. */
 export function newerJob(known: unknown, fetched: unknown): unknown {

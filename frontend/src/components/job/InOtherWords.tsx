@@ -3,7 +3,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Explanation, Job, PublicError } from "../../generated/api";
-import { jobKeys } from "../../hooks/useTrainingJob";
+import { jobKeys } from "../../lib/jobKeys";
 import { api } from "../../services/api";
 import { Code } from "../Code";
 import { Button } from "../ui";

@@ -1,6 +1,14 @@
 // What tests share: whole objects, of which a test names only what it is about.
 
-import type { Attempt, DatasetReport, Dependency, GroupDetail, Job, PublicError, Usage } from "./generated/api";
+import type {
+  Attempt,
+  DatasetReport,
+  Dependency,
+  GroupDetail,
+  Job,
+  PublicError,
+  Usage,
+} from "./generated/api";
 
 export function publicError(some: Partial<PublicError> = {}): PublicError {
   return {

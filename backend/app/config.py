@@ -71,6 +71,8 @@ class Settings(BaseSettings):
     alert_url: str | None = Field(default=None, pattern=r"^https?://")
     """Is told at once of critical errors, and of serious kinds of failure that are new or have come back: any receiver of
     JSON (chat programs show its ``text``), or an Alertmanager where the address ends in ``/api/v2/alerts``."""
+    alertmanager_url: str | None = Field(default=None, pattern=r"^https?://")
+    """Address of the Alertmanager whose alerts the System page shows; default: the one that `VTP_ALERT_URL` names."""
     cors_origins: list[str] = Field(default_factory=list)
     error_kept_per_hour: int = Field(default=100, ge=1)
     """Occurrences of one kind of failure that are kept whole in an hour; all beyond are counted."""

@@ -64,8 +64,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await platform.db.migrate()
     await platform.cluster.start()
     await platform.datasets.start()
-    if platform.alerts is not None:
-        platform.alerts.start(platform.occurrences)
+    platform.alert_board.alerts.start(platform.occurrences)
     platform.occurrences.start()
     platform.retention.hourly.start()
     platform.collector.hourly.start()
@@ -85,8 +84,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await platform.retention.hourly.stop()
         await platform.collector.hourly.stop()
         await platform.occurrences.stop()
-        if platform.alerts is not None:
-            await platform.alerts.stop()
+        await platform.alert_board.stop()
         await platform.cluster.stop()
         await platform.db.close()
         await spans.flush()

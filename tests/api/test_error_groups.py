@@ -151,6 +151,7 @@ async def test_a_user_sees_and_steers_only_what_is_theirs_and_operators_all(
     assert [row["job_id"] for row in detail["occurrences"]] == [of_ann]
     assert (detail["affected_users"], detail["entities"], detail["users"]) == ([], [], None)
     assert_canonical_error(await ann.post(f"{GROUPS}/{shared['group_id']}/state", json={"state": "resolved"}), 403)
+    assert_canonical_error(await ann.get("/api/v1/system/alerts"), 403)
     for path in (of_ben, f"{of_ben}/attempts", f"{of_ben}/logs", f"{of_ben}/similar", f"{of_ben}/support-bundle", "J-404"):
         assert_canonical_error(await ann.get(f"{JOBS}/{path}"), 403)
     assert_canonical_error(await ann.post(f"{JOBS}/{other}/retry"), 403)

@@ -10,10 +10,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.api.deps import Platform
 from app.config import Settings
+from app.core.errors import DatabaseError
 from app.core.policies import POLICIES
 from app.services.probes import BESIDE_POLICIES
 from tests.conftest import TOKEN, TrainerService, register_agent
 from tests.contract.shape import assert_canonical_error
+from tests.waiting import eventually
 
 DEPENDENCIES = "/api/v1/system/dependencies"
 AGENT = "http://127.0.0.1:9/agent"
@@ -201,3 +203,15 @@ async def test_one_breaker_of_a_dependency_that_is_off_as_a_whole_cannot_be_rese
     assert platform.trainer.breaker("http://127.0.0.1:10").isolated
     await client.post(f"{DEPENDENCIES}/trainer/reset")
     assert not platform.trainer.breaker("http://127.0.0.1:10").isolated
+
+
+async def test_alerts_are_shown_with_what_became_of_them(client: httpx.AsyncClient, platform: Platform) -> None:
+    platform.alert_board.alerts.error(DatabaseError("commit", OSError("hunter2")), "e1:x", "api", "a" * 32, {})
+    await eventually(lambda: platform.alert_board.alerts.noted, what="an alert")
+    found = (await client.get("/api/v1/system/alerts")).json()
+    assert (found["receiver"], found["alertmanager"]) == (False, None)
+    (told,) = found["told"]
+    assert (told["kind"], told["code"], told["outcome"], told["link"]) == (
+        "critical", "DATABASE_ERROR", "shown", "/errors/DATABASE_ERROR",
+    )  # fmt: skip
+    assert "hunter2" not in str(told)

@@ -2,18 +2,22 @@
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from tests.e2e.browsing import Client, Platform, opened
+from tests.e2e.browsing import ROOT, Client, Platform, opened
 from tests.e2e.chromium import MARKS, clean_in_both_themes
 from tests.e2e.standin import NAME, Attempt, StandIn, fail
-from tests.waiting import until
+from tests.waiting import free_port, until
 
 pytestmark = MARKS
+ALERTMANAGER = shutil.which("prometheus-alertmanager")
 PEOPLE = {"ann": "user", "olga": "operator"}
 TOKENS = {name: {"token": f"token-of-{name}-12345", "role": role} for name, role in PEOPLE.items()}
 GATE = "RuntimeError: gate 7 is shut"
@@ -21,9 +25,26 @@ MEMORY = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real Alertmanager with the routes as shipped; of nobody, where it is not installed."""
+    folder, port = tmp_path_factory.mktemp("alertmanager"), free_port()
+    if ALERTMANAGER is None:
+        yield f"http://127.0.0.1:{port}"
+        return
+    command = [
+        ALERTMANAGER, f"--config.file={ROOT}/monitoring/alertmanager/alertmanager.yml", f"--storage.path={folder}",
+        f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address=",
+    ]  # fmt: skip
+    with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+        yield f"http://127.0.0.1:{port}"
+        process.kill()
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory, alertmanager: str) -> Iterator[Platform]:
     """`vtp up` with people who have tokens of their own."""
-    running = Platform(tmp_path_factory.mktemp("home"), VTP_TOKENS=json.dumps(TOKENS))
+    home = tmp_path_factory.mktemp("home")
+    running = Platform(home, VTP_TOKENS=json.dumps(TOKENS), VTP_ALERTMANAGER_URL=alertmanager)
     yield running
     running.stop()
 
@@ -232,6 +253,7 @@ def test_somebody_who_is_no_operator_sees_theirs_and_changes_nothing(
 def test_the_keyboard_alone_finds_and_resolves(
     page: Page, platform: Platform, client: Client, failures: dict[str, str]
 ) -> None:
+    expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
     page.keyboard.press("e")
     page.wait_for_url("**/failures?state=unresolved")
     expect(row(page, "CUDA_OOM")).to_be_visible()
@@ -254,6 +276,38 @@ def test_the_keyboard_alone_finds_and_resolves(
     group = int(page.url.rsplit("/", 1)[1])
     assert client.get(f"/errors/groups/{group}")["state"] == "resolved"
     client.post(f"/errors/groups/{group}/state", {"state": "open"})
+
+
+@pytest.mark.skipif(ALERTMANAGER is None, reason="needs prometheus-alertmanager (Debian package of this name)")
+def test_the_system_page_shows_what_fires_and_what_was_told_at_once(
+    page: Page, platform: Platform, client: Client, agent: StandIn, ann: BrowserContext, alertmanager: str, shots: Path
+) -> None:
+    firing = {
+        "labels": {"alertname": "AgentLost", "severity": "critical", "owner": "platform", "instance": "gpu-1"},
+        "annotations": {"summary": "gpu-1 is gone.", "runbook_url": "http://vtp.internal/runbooks/AgentLost"},
+    }
+    until(lambda: httpx.post(f"{alertmanager}/api/v2/alerts", json=[firing]).is_success, "Alertmanager")
+    job_id, attempt = begun(client, agent)
+    fail(attempt, "", "TRAINER_CRASHED", exceptions=[], exit_code=-11, signal=11)
+    codes = until(
+        lambda: [item["code"] for item in client.get("/system/alerts")["told"] if item["code"] == "TRAINER_CRASHED"],
+        "an immediate alert",
+    )
+    assert len(codes) == 1
+    page.goto(f"{platform.address}/system")
+    card = page.get_by_role("region", name="Alerts")
+    expect(card).to_contain_text("gpu-1 is gone.")
+    expect(card.get_by_role("link", name="Runbook of AgentLost")).to_have_attribute("href", "/runbooks/AgentLost")
+    expect(card).to_contain_text("Nobody is told of these.")
+    clean_in_both_themes(page, "system-alerts", shots)
+    card.get_by_role("listitem").filter(has_text="TRAINER_CRASHED").get_by_role("link").first.click()
+    expect(page.get_by_role("region", name="Impact").get_by_role("link", name=job_id)).to_be_visible()
+    client.post(f"/training-jobs/{job_id}/cancel", {})
+    mine = ann.new_page()
+    mine.goto(f"{platform.address}/system")
+    expect(mine.get_by_role("region", name="Agents")).to_be_visible()
+    expect(mine.get_by_role("region", name="Alerts")).to_have_count(0)
+    mine.close()
 
 
 def test_what_cannot_be_had_says_so(page: Page, platform: Platform, failures: dict[str, str], shots: Path) -> None:

@@ -33,6 +33,7 @@ UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(
     r"(?<=\[)\d+[smhd](?=\])|(?<=for: )\d+[smhd]|(?<=interval: )\d+[smhd]|(?<=_wait: )\d+[smhd]|(?<=_timeout: )\d+[smhd]"
 )
+ALERTS = "/api/v1/system/alerts"
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(180)]
 
 
@@ -225,6 +226,9 @@ async def test_each_fault_reaches_its_people_and_is_taken_back_and_users_errors_
     assert set(await burst(platform, 15, "POST", "/api/v1/datasets?name=x", content=b"PK\x03\x04")) == {500}
     await watching.told("APIErrorSpike", "firing")
     await watching.told("AgentLost", "firing")
+    held = (await platform.ask("GET", ALERTS)).json()["alertmanager"]
+    lost = next(item for item in held["items"] if item["name"] == "AgentLost")
+    assert (lost["state"], lost["owner"], lost["runbook"]) == ("firing", "infrastructure", "/runbooks/AgentLost")
     objects.unlink()
     (platform.home / "away").rename(objects)
     platform.start("agent")
@@ -242,6 +246,8 @@ async def test_each_fault_reaches_its_people_and_is_taken_back_and_users_errors_
     # Its breaker would let a probe through after 30 s; an operator who knows that it is back need not wait for that.
     await platform.ask("POST", "/api/v1/system/dependencies/database/reset")
     await watching.told("DatabaseDown", "resolved")
+    told = (await platform.ask("GET", ALERTS)).json()["told"]
+    assert ("DATABASE_ERROR", "sent") in {(item["code"], item["outcome"]) for item in told}
 
     # Alerts of the rules by name, immediate ones also by the runbook of their code.
     of_rules = {

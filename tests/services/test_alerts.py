@@ -127,7 +127,15 @@ async def test_the_form_follows_from_the_address() -> None:
         await alerts.send(alert())
         await alerts.client.close()
     assert isinstance(receiver.bodies[0], list)
-    assert make_alerts(None, lambda: BASE) is None
+
+
+async def test_without_a_receiver_alerts_are_noted_for_the_page_and_nothing_is_sent() -> None:
+    before = outcome("shown")
+    alerts = make_alerts(None, lambda: BASE)
+    alerts.error(DatabaseError("commit", OSError()), "e1:x", "api", "a" * 32, {})
+    await alerts.send(alerts._waiting.get_nowait())
+    assert [(item.outcome, item.alert.code) for item in alerts.noted] == [("shown", "DATABASE_ERROR")]
+    assert outcome("shown") - before == 1
 
 
 def test_a_receiver_that_is_slow_costs_no_memory() -> None:
@@ -136,6 +144,7 @@ def test_a_receiver_that_is_slow_costs_no_memory() -> None:
     for number in range(150):
         alerts.error(DatabaseError("commit", OSError()), f"e1:{number}", "api", "a" * 32, {})
     assert outcome("dropped") - before == 50
+    assert {item.outcome for item in alerts.noted} == {"dropped"}
 
 
 async def test_an_alert_that_cannot_be_delivered_is_counted() -> None:
@@ -146,6 +155,9 @@ async def test_an_alert_that_cannot_be_delivered_is_counted() -> None:
         await alerts.send(alert())
         await alerts.client.close()
     assert outcome("failed") - before == 1
+    (noted,) = alerts.noted
+    assert noted.outcome == "failed"
+    assert "403" in str(noted.reason)
 
 
 def test_kinds_that_were_told_are_remembered_up_to_a_number() -> None:

@@ -16,7 +16,7 @@ from app.clients.trainer import TrainerClient
 from app.config import Settings
 from app.db.session import Database, utcnow
 from app.services.agents import AgentService
-from app.services.alerts import Alerts, make_alerts
+from app.services.alert_board import AlertBoard, make_board
 from app.services.artifacts import ArtifactService
 from app.services.bulk_retry import BulkRetry
 from app.services.callers import Caller
@@ -88,7 +88,7 @@ class Platform:
     idempotency: IdempotencyService
     mlflow: MlflowRuns | None
     gauges: Gauges
-    alerts: Alerts | None
+    alert_board: AlertBoard
     driver: Driver
     base_url: str = ""
     dependencies: Dependencies = field(init=False)
@@ -185,7 +185,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utcnow, rng: rando
         **_tracking(settings, db, storage, clock),
         mlflow=make_mlflow(settings, db, artifacts, clock),
         gauges=Gauges(db, settings.home, alive_for, hub.watching, clock),
-        alerts=make_alerts(settings.alert_url, public_url, clock),
+        alert_board=make_board(settings, public_url, clock),
         driver=driver,
     )
     _share(platform)

@@ -14,6 +14,7 @@ from app.api.deps import OperatorDep, PlatformDep, UserDep
 from app.core.circuit_breaker import OPEN
 from app.core.errors import PlatformError
 from app.core.sentry import PRODUCTION
+from app.schemas.alerts import SystemAlerts
 from app.schemas.system import Breakers, Dependencies, Health, Session, Status, Usage
 from app.services.usage import held, usage
 
@@ -81,6 +82,12 @@ async def reset(name: str, platform: PlatformDep) -> Answer:
     """Closes the circuit breakers of a dependency and forgets their failures, in all backends."""
     found = await platform.cluster.breakers.switch(name, off=False)
     return Answer({"items": [breaker.describe() for breaker in found]})
+
+
+@router.get("/system/alerts", dependencies=[OperatorDep], responses=shown(SystemAlerts))
+async def alerts(platform: PlatformDep) -> Answer:
+    """Alerts that this backend told at once lately, and those that the Alertmanager holds, where one is set up."""
+    return Answer(await platform.alert_board.look())
 
 
 @router.get("/session", responses=shown(Session))

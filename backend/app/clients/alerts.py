@@ -1,4 +1,6 @@
-"""Sends alerts to whoever passes them on to people. What the HTTP library raises ends here."""
+"""Sends alerts to whoever passes them on to people, and reads what an Alertmanager holds. What the HTTP library raises ends
+here.
+"""
 
 from typing import Any
 
@@ -11,7 +13,10 @@ from app.core.retry_after import wait_asked
 from app.core.timing import within
 
 ANSWER_SECONDS = 5.0
+LOOK_SECONDS = 2.0
+"""A person waits for it, and looks again."""
 NAME = "alert receiver"
+ALERTMANAGER = "Alertmanager"
 
 
 class AlertClient:
@@ -38,6 +43,39 @@ class AlertClient:
             raise ServiceUnavailableError(NAME, wait_asked(response.headers))
         if not response.is_success:
             raise ConfigurationError("VTP_ALERT_URL", f"the receiver answered {response.status_code}")
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()
+
+
+class AlertmanagerClient:
+    """Reads from one Alertmanager."""
+
+    def __init__(self, url: str, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+        self.url = url.rstrip("/")
+        self._http = httpx2.AsyncClient(transport=transport, trust_env=False)
+
+    async def held(self) -> list[dict[str, Any]]:
+        """The alerts that it holds now, as it tells them; those that are silenced or inhibited too.
+
+        Raises:
+            PlatformError: it cannot be reached in time, is not ready, or is no Alertmanager.
+        """
+        try:
+            response = await self._http.get(f"{self.url}/api/v2/alerts", timeout=within(LOOK_SECONDS))
+            found = response.json() if response.is_success else None
+        except httpx2.TimeoutException as error:
+            raise OperationTimeout(ALERTMANAGER, int(LOOK_SECONDS)) from error
+        except httpx2.HTTPError as error:
+            raise NetworkError(ALERTMANAGER, error) from error
+        except ValueError as error:
+            raise ConfigurationError("VTP_ALERTMANAGER_URL", "what answers there is no Alertmanager") from error
+        if response.is_server_error:
+            raise ServiceUnavailableError(ALERTMANAGER, wait_asked(response.headers))
+        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+            raise ConfigurationError("VTP_ALERTMANAGER_URL", f"it answered {response.status_code}, and no list of alerts")
+        return found
 
     async def close(self) -> None:
         """Closes the connections."""

@@ -5,7 +5,7 @@ often it happens; nobody is told of what users have to mend themselves.
 """
 
 import asyncio
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -31,6 +31,7 @@ AGAIN_AFTER = timedelta(minutes=15)
 """One kind is told again after this long at the earliest, with the number of times it has happened since."""
 MOST_KINDS = 1000
 MOST_WAITING = 100
+MOST_NOTED = 50
 LASTS = timedelta(minutes=15)
 """An Alertmanager takes an alert for over when it was not told again for this long."""
 OWNERS = {"platform": "platform", "unknown": "platform", "dependency": "infrastructure", "hardware": "infrastructure"}
@@ -38,7 +39,7 @@ OWNERS = {"platform": "platform", "unknown": "platform", "dependency": "infrastr
 SERIOUS = ("high", "critical")
 ALERTMANAGER = "/api/v2/alerts"
 sent_total = Counter("platform_alerts_total", "Alerts told at once, by what came of them", ["outcome"])
-for _outcome in ("sent", "repeated", "dropped", "failed"):
+for _outcome in ("sent", "shown", "repeated", "dropped", "failed"):
     sent_total.labels(outcome=_outcome)
 
 
@@ -58,6 +59,16 @@ class Alert:
     job_id: str | None = None
     group_id: int | None = None
     times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of an alert."""
+
+    alert: Alert
+    outcome: str
+    """sent; shown, where there is no receiver; dropped, where too many waited; failed."""
+    reason: str | None = None
 
 
 @dataclass(slots=True)
@@ -137,6 +148,7 @@ def as_alertmanager(alert: Alert, base: str) -> list[dict[str, Any]]:
 
 
 def _link(alert: Alert, base: str) -> str:
+    """Where it is looked at: the page of its group or job, else that of its code."""
     if alert.group_id is not None:
         return f"{base}/failures/{alert.group_id}"
     if alert.job_id is not None:
@@ -150,14 +162,19 @@ def _runbook(code: str, base: str) -> str:
 
 
 class Alerts:
-    """Decides what is told, and tells it from a task of its own: nothing waits for a receiver."""
+    """Decides what is told, and tells it from a task of its own: nothing waits for a receiver. Without one, the System page
+    alone shows it."""
 
-    def __init__(self, client: AlertClient, base_url: Callable[[], str], clock: Callable[[], datetime] = utcnow) -> None:
+    def __init__(
+        self, client: AlertClient | None, base_url: Callable[[], str], clock: Callable[[], datetime] = utcnow
+    ) -> None:
         self.client = client
+        self.noted: deque[Told] = deque(maxlen=MOST_NOTED)
+        """What was told lately, the newest last."""
         self.base_url = base_url
         self.clock = clock
         self.kinds = Kinds()
-        self._form = as_alertmanager if client.url.rstrip("/").endswith(ALERTMANAGER) else as_webhook
+        self._form = as_alertmanager if client is not None and alertmanager_of(client.url) else as_webhook
         self._waiting: asyncio.Queue[Alert] = asyncio.Queue(MOST_WAITING)
         self._task: asyncio.Task[None] | None = None
 
@@ -213,7 +230,7 @@ class Alerts:
         try:
             self._waiting.put_nowait(replace(alert, times=times))
         except asyncio.QueueFull:
-            sent_total.labels(outcome="dropped").inc()
+            self._note(alert, "dropped")
 
     def start(self, occurrences: Occurrences) -> None:
         """Begins to listen and to send."""
@@ -229,7 +246,8 @@ class Alerts:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
-        await self.client.close()
+        if self.client is not None:
+            await self.client.close()
 
     async def _run(self) -> None:
         while True:
@@ -239,15 +257,28 @@ class Alerts:
 
     async def send(self, alert: Alert) -> None:
         """Sends one alert; one that cannot be delivered is logged and counted, for there is nobody else to tell."""
+        if self.client is None:
+            self._note(alert, "shown")
+            return
         try:
             await self.client.send(self._form(alert, self.base_url()))
         except PlatformError as error:
-            sent_total.labels(outcome="failed").inc()
+            self._note(alert, "failed", error.message)
             logger.warning("alert not delivered", code=alert.code, reason=error.message)
             return
-        sent_total.labels(outcome="sent").inc()
+        self._note(alert, "sent")
+
+    def _note(self, alert: Alert, outcome: str, reason: str | None = None) -> None:
+        sent_total.labels(outcome=outcome).inc()
+        self.noted.append(Told(alert, outcome, reason))
 
 
-def make_alerts(url: str | None, base_url: Callable[[], str], clock: Callable[[], datetime] = utcnow) -> Alerts | None:
-    """The alerts to `url`, None where there is no such address."""
-    return None if url is None else Alerts(AlertClient(url), base_url, clock)
+def alertmanager_of(url: str) -> str | None:
+    """The address of the Alertmanager that alerts go to; None where their receiver is another."""
+    url = url.rstrip("/")
+    return url.removesuffix(ALERTMANAGER) if url.endswith(ALERTMANAGER) else None
+
+
+def make_alerts(url: str | None, base_url: Callable[[], str], clock: Callable[[], datetime] = utcnow) -> Alerts:
+    """The alerts to `url`; without one they are shown only."""
+    return Alerts(AlertClient(url) if url else None, base_url, clock)

@@ -547,8 +547,8 @@ export interface Explanation {
   source: "catalogue" | "llm";
   /** The language model, where its words are shown */
   model: string | null;
-  /** Why it is the catalogue's text: no model is set up, it was not to be asked, is still being asked, did not answer, or has been asked as often as it may be on one day */
-  reason: "off" | "unasked" | "pending" | "unavailable" | "budget" | null;
+  /** Why it is the catalogue's text: no key is set, the model was not to be asked, is still being asked, or did not answer */
+  reason: "off" | "unasked" | "pending" | "unavailable" | null;
   doc_url: string;
 }
 
@@ -715,6 +715,30 @@ export interface Health {
   status: "live" | "ready" | "degraded";
   /** Names of the parts that are not as they should be */
   degraded: (string)[];
+}
+
+/** An alert that an Alertmanager holds. */
+export interface HeldAlert {
+  name: string;
+  severity: string | null;
+  owner: string | null;
+  summary: string | null;
+  description: string | null;
+  /** As Alertmanager tells it */
+  since: string | null;
+  state: "firing" | "silenced" | "inhibited";
+  runbook: string | null;
+  labels: Record<string, string>;
+}
+
+/** What an Alertmanager says; nothing where it is away. */
+export interface HeldAlerts {
+  reachable: boolean;
+  /** Why it could not be asked */
+  reason: string | null;
+  total: number;
+  /** The newest 100 */
+  items: (HeldAlert)[];
 }
 
 /** An attempt that an agent still supervises. */
@@ -1022,12 +1046,6 @@ export interface PieceAddress {
   url: string | null;
 }
 
-/** Jobs that are open, and how many may be at a time. */
-export interface Places {
-  current: number;
-  limit: number;
-}
-
 /** The metric by which the best weights were chosen. */
 export interface PrimaryMetric {
   name: string;
@@ -1331,18 +1349,20 @@ export interface Status {
   status: "ok" | "degraded";
   /** The gravest for trainings first; none: all is well */
   degraded: (DegradedPart)[];
-  /** None is known where `open_jobs` is null */
   agents: (AgentView)[];
-  /** Null: the database does not answer */
-  open_jobs: number | null;
+  open_jobs: number;
   disk: Disk;
   home: string;
 }
 
-/** Bytes of everything that was brought, and of what trainings have left. */
-export interface Stored {
-  datasets_bytes: number;
-  files_bytes: number;
+/** What was told at once lately, and what fires now. */
+export interface SystemAlerts {
+  /** Whether somebody is told: `VTP_ALERT_URL` */
+  receiver: boolean;
+  /** The newest 50 of this backend since it was started */
+  told: (ToldAlert)[];
+  /** Null where none is set up: `VTP_ALERTMANAGER_URL` */
+  alertmanager: HeldAlerts | null;
 }
 
 /** Values of a task that a training takes where its request leaves them open. */
@@ -1350,6 +1370,32 @@ export interface TaskDefaults {
   epochs?: number | null;
   batch_size?: number | null;
   image_size?: number | null;
+}
+
+/** An alert that a backend told at once. */
+export interface ToldAlert {
+  kind: "critical" | "new" | "regressed";
+  code: string;
+  /** The code's title */
+  title: string;
+  severity: string;
+  owner: string | null;
+  component: string;
+  message: string;
+  action: string | null;
+  /** How often it happened since it was last told */
+  times: number;
+  at: string;
+  group_id: number | null;
+  job_id: string | null;
+  trace_id: string | null;
+  /** Page of its group, its job or its code */
+  link: string;
+  runbook: string;
+  /** `shown`: there is no receiver */
+  outcome: "sent" | "shown" | "dropped" | "failed";
+  /** Why it was not delivered */
+  reason: string | null;
 }
 
 /** The error as the trainer names it; the design document's object. */
@@ -1455,14 +1501,12 @@ export interface Uploads {
   items: (UploadView)[];
 }
 
-/** Where compute time went in the last days: by how attempts ended, and of the failed ones by whose fault it was; and what is held now. */
+/** Where compute time went in the last days: by how attempts ended, and of the failed ones by whose fault it was. */
 export interface Usage {
   days: number;
   by_status: (UsedByStatus)[];
   by_causer: (UsedByCauser)[];
   by_code: (UsedByCode)[];
-  open_jobs: Places;
-  stored: Stored;
 }
 
 /** Compute time of attempts that failed through one causer. */

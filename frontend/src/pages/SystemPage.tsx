@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { CheckCircle2, TriangleAlert } from "lucide-react";
+import { Alerts } from "../components/Alerts";
 import { Code } from "../components/Code";
 import { CardError, PageError } from "../components/Failures";
 import { RefetchBanner } from "../components/RefetchBanner";
@@ -54,6 +55,7 @@ export function SystemPage() {
           <Usage />
         </div>
         <div className="flex min-w-0 flex-col gap-4">
+          <Alerts />
           <Platform status={status.data} />
           <Dependencies />
         </div>

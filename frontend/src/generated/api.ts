@@ -547,8 +547,8 @@ export interface Explanation {
   source: "catalogue" | "llm";
   /** The language model, where its words are shown */
   model: string | null;
-  /** Why it is the catalogue's text: no key is set, the model was not to be asked, is still being asked, or did not answer */
-  reason: "off" | "unasked" | "pending" | "unavailable" | null;
+  /** Why it is the catalogue's text: no model is set up, it was not to be asked, is still being asked, did not answer, or has been asked as often as it may be on one day */
+  reason: "off" | "unasked" | "pending" | "unavailable" | "budget" | null;
   doc_url: string;
 }
 
@@ -1046,6 +1046,12 @@ export interface PieceAddress {
   url: string | null;
 }
 
+/** Jobs that are open, and how many may be at a time. */
+export interface Places {
+  current: number;
+  limit: number;
+}
+
 /** The metric by which the best weights were chosen. */
 export interface PrimaryMetric {
   name: string;
@@ -1349,10 +1355,18 @@ export interface Status {
   status: "ok" | "degraded";
   /** The gravest for trainings first; none: all is well */
   degraded: (DegradedPart)[];
+  /** None is known where `open_jobs` is null */
   agents: (AgentView)[];
-  open_jobs: number;
+  /** Null: the database does not answer */
+  open_jobs: number | null;
   disk: Disk;
   home: string;
+}
+
+/** Bytes of everything that was brought, and of what trainings have left. */
+export interface Stored {
+  datasets_bytes: number;
+  files_bytes: number;
 }
 
 /** What was told at once lately, and what fires now. */
@@ -1501,12 +1515,14 @@ export interface Uploads {
   items: (UploadView)[];
 }
 
-/** Where compute time went in the last days: by how attempts ended, and of the failed ones by whose fault it was. */
+/** Where compute time went in the last days: by how attempts ended, and of the failed ones by whose fault it was; and what is held now. */
 export interface Usage {
   days: number;
   by_status: (UsedByStatus)[];
   by_causer: (UsedByCauser)[];
   by_code: (UsedByCode)[];
+  open_jobs: Places;
+  stored: Stored;
 }
 
 /** Compute time of attempts that failed through one causer. */

@@ -140,7 +140,7 @@ async def test_ready_degraded_and_not_ready_are_three_answers(
     platform.db.breaker.isolate()
     assert_canonical_error(await anonymous.get(path), 503, "SERVICE_UNAVAILABLE")
     status = (await anonymous.get("/api/v1/system/status", headers={"Authorization": f"Bearer {TOKEN}"})).json()
-    assert (status["open_jobs"], [part["name"] for part in status["degraded"]]) == (None, ["trainer", "database"])
+    assert (status["open_jobs"], [part["name"] for part in status["degraded"]]) == (None, ["database", "trainer"])
     assert (await anonymous.get("/api/v1/system/health/live")).json()["status"] == "live"
 
 

@@ -103,7 +103,7 @@ async def test_servers_that_are_killed_hang_or_are_back_are_told_as_what_they_ar
     assert (await client.get(READY)).status_code == 503
     status = await client.get("/api/v1/system/status")
     assert (status.status_code, status.json()["open_jobs"], status.json()["agents"]) == (200, None, [])
-    assert [part["name"] for part in status.json()["degraded"]] == ["storage", "temporal", "database"]
+    assert [part["name"] for part in status.json()["degraded"]] == ["database", "temporal", "storage"]
     assert (await client.get("/api/v1/system/health/live")).status_code == 200
     assert "AK" not in str(found)
     assert "postgres@" not in str(found)

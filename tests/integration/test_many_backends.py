@@ -86,11 +86,32 @@ async def watch(backend: RunningPlatform, job_id: str, seen: list[dict[str, Any]
             seen.append(json.loads(await socket.recv()))
 
 
+async def share_switches_and_limits(a: RunningPlatform, b: RunningPlatform) -> None:
+    """What a person switches off at one is off at the other, and the same back; each gives out half of a limit."""
+    path = "/api/v1/system/dependencies"
+
+    async def off(one: RunningPlatform) -> bool:
+        items = (await one.client.get(path)).json()["items"]
+        return next(bool(item["switched_off"]) for item in items if item["name"] == "trainer")
+
+    assert (await a.client.post(f"{path}/trainer/isolate")).is_success
+    await until(lambda: off(b), 5)
+    assert (await b.client.post(f"{path}/trainer/reset")).is_success
+
+    async def on() -> bool:
+        return not await off(a)
+
+    await until(on, 5)
+    answer = await b.client.get("/api/v1/system/health/live")
+    assert answer.headers["ratelimit-policy"] == '"default";q=500000;w=60'
+
+
 async def test_two_backends_share_jobs_and_live_events_and_one_takes_over_from_the_other(
     pair: tuple[RunningPlatform, RunningPlatform], trainer_service: TrainerService, postgres_url: str, record_fault: Record
 ) -> None:
     a, b = pair
     dataset_id = await add_dataset(a)
+    await share_switches_and_limits(a, b)
     await report(a, "m1", trainer_service.url, slots=100)
     body = {"model": "yolo11n", "dataset_id": dataset_id, "epochs": 1}
     answers = await asyncio.gather(

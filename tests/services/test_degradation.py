@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.core.policies import POLICIES
-from app.services.degradation import GIB, MEANS, Part, of_agents, of_disk, of_integration
+from app.services.degradation import GIB, GRAVEST_FIRST, MEANS, Part, of_agents, of_disk, of_integration
 from app.services.probes import BESIDE_POLICIES
 
 GOOD = {"framework": "sklearn", "available": True, "reason": None}
@@ -23,6 +23,7 @@ def item(name: str = "mlflow", **more: Any) -> dict[str, Any]:
 
 def test_every_integration_has_a_sentence() -> None:
     assert set(MEANS) == {*POLICIES, *BESIDE_POLICIES}
+    assert sorted(GRAVEST_FIRST) == sorted({*MEANS, "agents", "disk"})
 
 
 @pytest.mark.parametrize(

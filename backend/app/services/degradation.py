@@ -19,6 +19,9 @@ MEANS = {
     "traces": "Traces of this time are lost; logs and errors keep their trace ids.",
 }
 """What users notice while an integration is away."""
+GRAVEST_FIRST = (
+    "database", "agents", "trainer", "temporal", "storage", "disk", "mlflow", "alerts", "sentry", "traces", "llm",
+)  # fmt: skip
 LITTLE = 0.1
 """Share of the disk below which little is free."""
 GIB = 1024**3

@@ -17,7 +17,7 @@ from app.core.logging import get_logger
 from app.core.policies import POLICIES, Policy
 from app.core.responses import public
 from app.services.agents import AgentService
-from app.services.degradation import Part, of_agents, of_disk, of_integration
+from app.services.degradation import GRAVEST_FIRST, Part, of_agents, of_disk, of_integration
 from app.services.dependencies import Dependencies, Found
 from app.services.probes import PATIENCE, TITLES
 from app.services.views import stamp
@@ -52,12 +52,13 @@ class Standing:
         known = await self._from_database(next(item for item in items if item["name"] == "database"))
         agents, open_jobs = known or ([], None)
         disk = shutil.disk_usage(self.home)
-        parts = [of_agents(agents) if known else None, of_disk(disk.free, disk.total), *self._of(items)]
+        found = [of_agents(agents) if known else None, of_disk(disk.free, disk.total), *self._of(items)]
+        parts = sorted((part for part in found if part), key=lambda part: GRAVEST_FIRST.index(part.name))
         return {
             "agents": agents,
             "open_jobs": open_jobs,
             "disk": {"free_bytes": disk.free, "total_bytes": disk.total},
-            "degraded": [asdict(part) for part in parts if part is not None],
+            "degraded": [asdict(part) for part in parts],
         }
 
     async def _from_database(self, database: Mapping[str, Any]) -> tuple[list[dict[str, Any]], int] | None:

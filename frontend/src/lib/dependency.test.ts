@@ -5,7 +5,7 @@ import { breakerOf, policyOf, sorted, wordOf } from "./dependency";
 describe("the word beside an integration", () => {
   it.each([
     ["Reachable", {}],
-    ["Not known yet", { reachable: null }],
+    ["Not known", { reachable: null }],
     ["Not reachable", { reachable: false }],
     ["Not reachable", { reachable: false, state: "OPEN", degraded: "…" }],
     ["Out of service", { state: "OPEN", degraded: "…" }],

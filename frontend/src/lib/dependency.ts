@@ -17,7 +17,7 @@ export function wordOf(item: Dependency): Word {
     return { word: `${item.asked - item.away} of ${item.asked} reachable`, tone: "warn" };
   if (item.degraded && item.state === "OPEN") return { word: "Out of service", tone: "bad" };
   if (item.degraded && item.state === "HALF_OPEN") return { word: "Being tried", tone: "warn" };
-  return item.reachable ? { word: "Reachable", tone: "good" } : { word: "Not known yet", tone: "none" };
+  return item.reachable ? { word: "Reachable", tone: "good" } : { word: "Not known", tone: "none" };
 }
 
 const BREAKER = {

@@ -117,6 +117,9 @@ class Settings(BaseSettings):
     """Name of this installation (subprocess, kind, k8s, production …) on what goes to Sentry and to a trace collector."""
     sentry_dsn: SecretStr | None = Field(default=None, validation_alias="SENTRY_DSN")
     """With this, failures that are not the user's also go to Sentry, or any server that speaks its protocol."""
+    sentry_traces_sample_rate: float = Field(default=0.0, ge=0, le=1, validation_alias="SENTRY_TRACES_SAMPLE_RATE")
+    """Share of the backend's requests whose times go to Sentry, too. Traces go by OpenTelemetry, which follows a training to
+    its end; both measure each request twice."""
     sentry_page_dsn: str | None = Field(default=None, validation_alias="SENTRY_PAGE_DSN")
     """DSN for the web page's own failures; every user can read it. Default: `SENTRY_DSN`."""
     otlp_endpoint: str | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")

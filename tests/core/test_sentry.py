@@ -3,15 +3,21 @@
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from pydantic import ValidationError
+from starlette.types import Receive, Scope, Send
 
+from app.config import Settings
 from app.core import metrics, sentry
 from app.core.errors import PlatformError, UnexpectedError
 from app.core.monitoring import capture_error_with_context
-from app.core.tracing import set_trace_id
+from app.core.tracing import TraceMiddleware, set_trace_id
 from tests.waiting import until
 
 KEY = "AK" + "IA" + "ABCDEFGHIJKLMNOP"
@@ -25,6 +31,7 @@ class Received(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Taking)
         self.events: list[dict[str, Any]] = []
+        self.measured: list[dict[str, Any]] = []
         self.status = 200
 
 
@@ -41,6 +48,7 @@ class Taking(BaseHTTPRequestHandler):
             body = gzip.decompress(body)
         lines = body.splitlines()
         self.server.events += [json.loads(line) for line in lines[1:] if b'"event_id"' in line and b'"exception"' in line]
+        self.server.measured += [json.loads(line) for line in lines[1:] if b'"spans"' in line and b'"event_id"' in line]
         self.send_response(self.server.status)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -49,21 +57,27 @@ class Taking(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
-@pytest.fixture
-def received() -> Iterator[Received]:
+@contextmanager
+def receiving(traces: float = 0.0) -> Iterator[Received]:
     """A server that the SDK sends to."""
     server = Received()
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
+    address = f"http://abc@127.0.0.1:{server.server_address[1]}/1"
     # Neither the framework's integrations, which would stay in the classes of every later test, nor real waiting.
-    assert sentry.init_sentry(
-        f"http://abc@127.0.0.1:{server.server_address[1]}/1", "test", integrations=[], auto_session_tracking=False
-    )
+    assert sentry.init_sentry(address, "test", traces=traces, integrations=[], auto_session_tracking=False)
     yield server
     sentry.close_sentry()
     server.shutdown()
     server.server_close()
     thread.join(10)
+
+
+@pytest.fixture
+def received() -> Iterator[Received]:
+    """A server that the SDK sends to, which measures no request."""
+    with receiving() as server:
+        yield server
 
 
 def lost() -> float:
@@ -145,3 +159,57 @@ def test_closing_sends_what_waits(received: Received) -> None:
     sentry.close_sentry()
     assert len(received.events) == 3
     assert capture_error_with_context(bug()) is False
+
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+async def asked(headers: dict[str, str]) -> str:
+    """One request to an app that meets a bug, measured as the SDK's integration does it; its trace id by `Server-Timing`."""
+    from sentry_sdk.integrations.asgi import SentryAsgiMiddleware
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        capture_error_with_context(bug(), component="api")
+        await send({"type": "http.response.start", "status": 500, "headers": []})
+        await send({"type": "http.response.body"})
+
+    measuring = SentryAsgiMiddleware(TraceMiddleware(app))
+    transport = httpx.ASGITransport(app=measuring)  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url="http://backend.test") as client:
+        answer = await client.get(f"/jobs?token={KEY}", headers=headers)
+    return answer.headers["server-timing"].split("-")[1]
+
+
+async def test_no_request_is_measured_unasked_even_where_its_headers_want_it(
+    received: Received,
+) -> None:
+    import sentry_sdk
+
+    assert sentry_sdk.get_client().options["traces_sample_rate"] is None
+    await asked({"sentry-trace": f"{TRACE}-00f067aa0ba902b7-1"})
+    sentry.close_sentry()
+    assert len(received.events) == 1
+    assert received.measured == []
+
+
+@pytest.mark.parametrize("headers", [{}, {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}], ids=["new", "gone on with"])
+async def test_a_request_that_is_measured_has_the_trace_id_of_its_answer_and_of_its_errors_and_no_secret(
+    headers: dict[str, str],
+) -> None:
+    import sentry_sdk
+
+    with receiving(traces=1.0) as received:
+        assert sentry_sdk.get_client().options["traces_sample_rate"] == 1.0
+        trace_id = await asked(headers)
+        sentry.close_sentry()
+    (measured,), (event,) = received.measured, received.events
+    assert [part["contexts"]["trace"]["trace_id"] for part in (measured, event)] == [trace_id, trace_id]
+    assert trace_id == TRACE or not headers
+    assert KEY not in json.dumps(measured)
+    assert "[redacted]" in json.dumps(measured["request"])
+
+
+def test_a_share_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError):
+        Settings(home=tmp_path, SENTRY_TRACES_SAMPLE_RATE=10)  # type: ignore[call-arg]
+    assert Settings(home=tmp_path).sentry_traces_sample_rate == 0

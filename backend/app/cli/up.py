@@ -88,7 +88,8 @@ def serve_backend(host: str, port: int) -> None:
     settings.home.mkdir(parents=True, exist_ok=True)
     configure(json=settings.log_json)
     spans.configure("vtp-backend", __version__, settings.env_name)
-    init_sentry(settings.sentry_dsn and settings.sentry_dsn.get_secret_value(), settings.env_name)
+    dsn = settings.sentry_dsn and settings.sentry_dsn.get_secret_value()
+    init_sentry(dsn, settings.env_name, traces=settings.sentry_traces_sample_rate)
     if settings.db_url.startswith("sqlite"):
         # Two on one such database would both start every job.
         hold(settings.home / "backend.lock", "backend", CLAIM_SECONDS)

@@ -13,6 +13,8 @@ STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.r
 _trace: ContextVar[str | None] = ContextVar("vtp_trace_id", default=None)
 span_source: Callable[[], str | None] | None = None
 """Gives the span under way as a traceparent; set by `core.spans` where spans are exported."""
+joined: Callable[[str], None] | None = None
+"""Hears of the trace of each connection; set by `core.sentry` where it measures requests, to call them by the same id."""
 
 
 def new_trace_id() -> str:
@@ -68,6 +70,8 @@ class TraceMiddleware:
         fresh = f"{getrandbits(192):048x}"
         trace_id = trace_id or fresh[:32]
         token = _trace.set(trace_id)
+        if joined is not None:
+            joined(trace_id)
         timing = (b"server-timing", f'trace;desc="00-{trace_id}-{fresh[32:]}-01"'.encode())
 
         def traced(message: Message) -> Awaitable[None]:

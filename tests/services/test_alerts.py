@@ -8,6 +8,7 @@ import pytest
 
 from app.api import documents
 from app.clients.alerts import AlertClient
+from app.core import last_errors
 from app.core.error_messages import REGISTRY
 from app.core.errors import DatabaseError, PlatformError
 from app.db.repositories.errors import GroupChange, Seen
@@ -147,7 +148,7 @@ def test_a_receiver_that_is_slow_costs_no_memory() -> None:
     assert {item.outcome for item in alerts.noted} == {"dropped"}
 
 
-async def test_an_alert_that_cannot_be_delivered_is_counted() -> None:
+async def test_an_alert_that_cannot_be_delivered_is_counted_and_is_the_receivers_last_error() -> None:
     before = outcome("failed")
     with receiving() as receiver:
         receiver.statuses = [(403, {})]
@@ -157,6 +158,9 @@ async def test_an_alert_that_cannot_be_delivered_is_counted() -> None:
     assert outcome("failed") - before == 1
     (noted,) = alerts.noted
     assert noted.outcome == "failed"
+    last = last_errors.last("alerts")
+    assert last is not None
+    assert (last.code, last.beneath) == ("SERVICE_UNAVAILABLE", None)
     assert "403" in str(noted.reason)
 
 

@@ -10,7 +10,8 @@ from app.core.tracing import get_trace_id
 
 MOST = 32
 """Dependencies that are remembered; there are fewer."""
-VAGUE = frozenset({"SYSTEM_ERROR", "UNKNOWN_FAILURE"})
+VAGUE = frozenset({"SYSTEM_ERROR", "UNKNOWN_FAILURE", "INVALID_CONFIG", "VALIDATION_FAILED"})
+"""Say nothing of a dependency; the latter two speak of trainings."""
 DEEPEST = 8
 _last: dict[str, "LastError"] = {}
 

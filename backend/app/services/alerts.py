@@ -15,7 +15,7 @@ from typing import Any
 from prometheus_client import Counter
 
 from app.clients.alerts import AlertClient
-from app.core import monitoring
+from app.core import last_errors, monitoring
 from app.core.error_messages import REGISTRY
 from app.core.errors import ErrorSeverity, PlatformError
 from app.core.logging import get_logger
@@ -264,6 +264,7 @@ class Alerts:
             await self.client.send(self._form(alert, self.base_url()))
         except PlatformError as error:
             self._note(alert, "failed", error.message)
+            last_errors.note("alerts", PlatformError.from_code("SERVICE_UNAVAILABLE", cause=error))
             logger.warning("alert not delivered", code=alert.code, reason=error.message)
             return
         self._note(alert, "sent")

@@ -158,6 +158,7 @@ async def test_each_integration_tells_what_it_is_whether_it_is_there_and_its_ver
         "database": ("sqlite", True),
         "llm": nothing,
         "alerts": nothing,
+        "alertmanager": nothing,
         "sentry": nothing,
         "traces": nothing,
     }

@@ -194,7 +194,7 @@ def test_models_and_status_are_listed(here: Vtp) -> None:
     assert rows["trainer"][:2] == ["agents", "yes"]
     assert rows["database"][:2] == ["sqlite", "yes"]
     assert rows["storage"] == ["folder", "yes", "-", "-"]
-    assert "not set up: mlflow, temporal, llm, alerts, sentry, traces" in out
+    assert "not set up: mlflow, temporal, llm, alerts, alertmanager, sentry, traces" in out
     found = json.loads(here("status", "--json")[1])
     assert found["url"].startswith("http://127.0.0.1")
     assert [item["name"] for item in found["dependencies"]][:2] == ["trainer", "mlflow"]

@@ -2,9 +2,10 @@
 
 import socket
 
+import httpx2
 import pytest
 
-from app.clients.alerts import AlertClient
+from app.clients.alerts import AlertClient, AlertmanagerClient
 from app.core import timing
 from app.core.errors import ConfigurationError, NetworkError, ServiceUnavailableError
 from tests.receiver import receiving
@@ -57,3 +58,25 @@ async def test_a_receiver_that_is_gone_ends_in_our_own_error() -> None:
             with pytest.raises(NetworkError):
                 await client.send({"text": "x"})
             await client.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (httpx2.Response(200, json={"versionInfo": {"version": "0.25.0"}}), "0.25.0"),
+        (httpx2.Response(200, json=["no"]), ConfigurationError),
+        (httpx2.Response(200, content=b"<html>"), ConfigurationError),
+        (httpx2.Response(404), ConfigurationError),
+        (httpx2.Response(503), ServiceUnavailableError),
+    ],
+)
+async def test_an_alertmanager_tells_its_version_and_whatever_else_answers_is_none(
+    answer: httpx2.Response, told: str | type[Exception]
+) -> None:
+    client = AlertmanagerClient("http://alertmanager.test", httpx2.MockTransport(lambda _: answer))
+    if isinstance(told, str):
+        assert await client.version() == told
+    else:
+        with pytest.raises(told):
+            await client.version()
+    await client.close()

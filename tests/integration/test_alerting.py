@@ -226,6 +226,10 @@ async def test_each_fault_reaches_its_people_and_is_taken_back_and_users_errors_
     assert set(await burst(platform, 15, "POST", "/api/v1/datasets?name=x", content=b"PK\x03\x04")) == {500}
     await watching.told("APIErrorSpike", "firing")
     await watching.told("AgentLost", "firing")
+    items = {item["name"]: item for item in (await platform.ask("GET", "/api/v1/system/dependencies")).json()["items"]}
+    assert (items["alerts"]["configured"], items["alerts"]["reachable"]) == ("alertmanager", True)
+    assert items["alertmanager"]["reachable"] is True
+    assert items["alertmanager"]["version"][0].isdigit()
     held = (await platform.ask("GET", ALERTS)).json()["alertmanager"]
     lost = next(item for item in held["items"] if item["name"] == "AgentLost")
     assert (lost["state"], lost["owner"], lost["runbook"]) == ("firing", "infrastructure", "/runbooks/AgentLost")

@@ -202,6 +202,7 @@ def _watched(platform: Platform, clock: Callable[[], datetime]) -> Platform:
         mlflow=platform.mlflow and platform.mlflow.client,
         temporal=platform.driver.client,
         llm=platform.explanations.llm,
+        alertmanager=platform.alert_board.alertmanager,
         agents=platform.agents,
     )
     platform.dependencies = Dependencies(probes(of), platform.cluster.breakers.is_off, clock=clock)

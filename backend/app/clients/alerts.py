@@ -17,6 +17,7 @@ LOOK_SECONDS = 2.0
 """A person waits for it, and looks again."""
 NAME = "alert receiver"
 ALERTMANAGER = "Alertmanager"
+NO_ALERTMANAGER = "what answers there is no Alertmanager"
 
 
 class AlertClient:
@@ -62,20 +63,37 @@ class AlertmanagerClient:
         Raises:
             PlatformError: it cannot be reached in time, is not ready, or is no Alertmanager.
         """
+        found = await self._get("/api/v2/alerts")
+        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+            raise ConfigurationError("VTP_ALERTMANAGER_URL", "it answered, but no list of alerts")
+        return found
+
+    async def version(self) -> str:
+        """Its version.
+
+        Raises:
+            PlatformError: as `held`.
+        """
+        found = await self._get("/api/v2/status")
         try:
-            response = await self._http.get(f"{self.url}/api/v2/alerts", timeout=within(LOOK_SECONDS))
-            found = response.json() if response.is_success else None
+            return str(found["versionInfo"]["version"])
+        except (KeyError, TypeError) as error:
+            raise ConfigurationError("VTP_ALERTMANAGER_URL", NO_ALERTMANAGER) from error
+
+    async def _get(self, path: str) -> Any:
+        try:
+            response = await self._http.get(self.url + path, timeout=within(LOOK_SECONDS))
+            if response.is_server_error:
+                raise ServiceUnavailableError(ALERTMANAGER, wait_asked(response.headers))
+            if not response.is_success:
+                raise ConfigurationError("VTP_ALERTMANAGER_URL", f"it answered {response.status_code}")
+            return response.json()
         except httpx2.TimeoutException as error:
             raise OperationTimeout(ALERTMANAGER, int(LOOK_SECONDS)) from error
         except httpx2.HTTPError as error:
             raise NetworkError(ALERTMANAGER, error) from error
         except ValueError as error:
-            raise ConfigurationError("VTP_ALERTMANAGER_URL", "what answers there is no Alertmanager") from error
-        if response.is_server_error:
-            raise ServiceUnavailableError(ALERTMANAGER, wait_asked(response.headers))
-        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-            raise ConfigurationError("VTP_ALERTMANAGER_URL", f"it answered {response.status_code}, and no list of alerts")
-        return found
+            raise ConfigurationError("VTP_ALERTMANAGER_URL", NO_ALERTMANAGER) from error
 
     async def close(self) -> None:
         """Closes the connections."""

@@ -15,12 +15,14 @@ MEANS = {
     "database": "Requests are refused; agents keep what they have to tell and deliver it later.",
     "llm": "Failures are explained in the catalogue's own words.",
     "alerts": "Nobody is told of errors at once; the error pages and `/metrics` show them all the same.",
+    "alertmanager": "What fires is not shown here; it is told by Alertmanager's own ways as soon as it runs.",
     "sentry": "Failures do not reach Sentry; the error pages here have them all.",
     "traces": "Traces of this time are lost; logs and errors keep their trace ids.",
 }
 """What users notice while an integration is away."""
 GRAVEST_FIRST = (
-    "database", "agents", "trainer", "temporal", "storage", "disk", "mlflow", "alerts", "sentry", "traces", "llm",
+    "database", "agents", "trainer", "temporal", "storage", "disk",
+    "mlflow", "alerts", "alertmanager", "sentry", "traces", "llm",
 )  # fmt: skip
 LITTLE = 0.1
 """Share of the disk below which little is free."""

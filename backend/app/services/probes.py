@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from app.clients.alerts import AlertmanagerClient
 from app.clients.llm import LlmClient
 from app.clients.mlflow import MlflowClient
 from app.clients.reach import takes_connections, through
@@ -24,7 +25,12 @@ FIRST_IMPORT = 15.0
 MOST_AGENTS = 50
 """Agents that are asked; of more, the ones heard of last."""
 LLM_ADDRESSES = {"anthropic": "https://api.anthropic.com", "openai": "https://api.openai.com"}
-BESIDE_POLICIES = {"alerts": "Alert receiver", "sentry": "Sentry", "traces": "Trace collector"}
+BESIDE_POLICIES = {
+    "alerts": "Alert receiver",
+    "alertmanager": "Alertmanager",
+    "sentry": "Sentry",
+    "traces": "Trace collector",
+}
 """Integrations whose calls their own libraries look after, or nobody waits for, with their titles."""
 TITLES = {**{policy.name: policy.title for policy in POLICIES.values()}, **BESIDE_POLICIES}
 
@@ -69,6 +75,7 @@ class Integrations:
     mlflow: MlflowClient | None
     temporal: Asked | None
     llm: LlmClient | None
+    alertmanager: AlertmanagerClient | None
     agents: AgentService
 
 
@@ -86,6 +93,7 @@ def probes(of: Integrations) -> list[Probe]:
         Probe("database", "sqlite" if of.db.sqlite else "postgresql", _version(of.db)),
         Probe("llm", of.llm and of.llm.provider, _connection("llm", llm and through(llm))),
         Probe("alerts", alerts and alert_kind, _connection("alerts", alerts)),
+        Probe("alertmanager", of.alertmanager and "server", _version(of.alertmanager)),
         Probe("sentry", sentry and "server", _connection("sentry", sentry and through(sentry))),
         Probe("traces", settings.otlp_endpoint and "otlp", _connection("traces", settings.otlp_endpoint)),
     ]

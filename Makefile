@@ -70,6 +70,7 @@ bench: setup-tests ## Measure what the platform costs, beside its peers
 	@$(BIN)/python benchmarks/bench_http.py
 	@$(BIN)/python benchmarks/bench_logs.py
 	@$(BIN)/python benchmarks/bench_pipeline.py
+	@$(BIN)/python benchmarks/bench_page.py
 
 generate: setup-tests ## Write the files that are made from others
 	@$(BIN)/python tools/generate.py

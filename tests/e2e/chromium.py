@@ -1,12 +1,13 @@
 """The real Chromium of page tests: where it is, how it is started, and what the tests that use it need besides."""
 
+import base64
 import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -88,7 +89,8 @@ OUT_OF_REACH = """() => {
     if (hit && !e.contains(hit) && !hit.contains(e) && !hit.closest("[data-sonner-toaster]"))
       faults.push(`${name(e)} is hidden by ${name(hit)}`);
   }
-  begun?.focus?.();
+  document.activeElement?.blur();
+  if (begun !== document.body) begun?.focus?.();
   window.scrollTo(0, 0);
   return [...new Set(faults)];
 }"""
@@ -106,8 +108,11 @@ def layout_faults(page: Page, state: str, shots: Path) -> dict[str, list[str]]:
     found["at 320 px"] = page.evaluate(CUT_OFF)
     window = page.context.new_cdp_session(page)
     window.send("Emulation.setDeviceMetricsOverride", ZOOMED)
+    page.wait_for_function("innerWidth === 640 && devicePixelRatio === 2")
     found["at 200 %"] = [*page.evaluate(CUT_OFF), *page.evaluate(OUT_OF_REACH)]
-    page.screenshot(path=shots / f"{state}-zoomed.png")
+    # Not playwright's own picture, which is taken of a window of its own size.
+    taken = window.send("Page.captureScreenshot", {"format": "png"})["data"]
+    (shots / f"{state}-zoomed.png").write_bytes(base64.b64decode(taken))
     window.send("Emulation.clearDeviceMetricsOverride")
     window.detach()
     page.set_viewport_size(wide)
@@ -132,24 +137,33 @@ def clean_in_both_themes(page: Page, state: str, shots: Path) -> None:
     assert not wrong, f"{state}: {json.dumps(wrong, indent=1)}"
 
 
-def main_thread(trace: bytes) -> list[float]:
-    """Milliseconds of processor time of each task of the pages' main threads, the longest first.
+class Task(NamedTuple):
+    """Milliseconds that a task of a page's main thread took: of processor time, and by the clock on the wall.
 
-    Not of the wall clock: while others use the machine, any task lasts as long as they let it.
+    The first is the page's own doing. The second is what a reader waits; while others use the machine, any task lasts as
+    long as they let it.
     """
+
+    work: float
+    wall: float
+
+
+def main_thread(trace: bytes) -> list[Task]:
+    """The tasks of the pages' main threads, the one with the most work first."""
     events = json.loads(trace)["traceEvents"]
     named = {(item["pid"], item["tid"]): item["args"]["name"] for item in events if item["name"] == "thread_name"}
     mains = {thread for thread, name in named.items() if name == "CrRendererMain"}
     tasks = [item for item in events if item["name"] == "RunTask" and (item["pid"], item["tid"]) in mains]
-    return sorted((item["tdur"] / 1000 for item in tasks if "tdur" in item), reverse=True)
+    timed = [item for item in tasks if "tdur" in item and "dur" in item]
+    return sorted((Task(item["tdur"] / 1000, item["dur"] / 1000) for item in timed), reverse=True)
 
 
 @contextmanager
-def traced(page: Page) -> Iterator[list[float]]:
+def traced(page: Page) -> Iterator[list[Task]]:
     """What is done in this block is traced; afterwards the list has its `main_thread`."""
     browser = page.context.browser
     assert browser is not None
-    found: list[float] = []
+    found: list[Task] = []
     browser.start_tracing(page=page, categories=["disabled-by-default-devtools.timeline"])
     yield found
     found.extend(main_thread(browser.stop_tracing()))
@@ -157,11 +171,6 @@ def traced(page: Page) -> Iterator[list[float]]:
         pytest.skip("this Chromium tells no processor time of threads")
 
 
-LONG_TASKS = """() => {
-  window.longTasks = [];
-  new PerformanceObserver((list) => window.longTasks.push(...list.getEntries().map((entry) => entry.duration)))
-    .observe({type: "longtask", buffered: false});
-}"""
 VITALS = """() => new Promise((resolve) => {
   const seen = {lcp: 0, cls: 0, tbt: 0};
   new PerformanceObserver((list) => { seen.lcp = list.getEntries().at(-1).startTime; })

@@ -114,7 +114,7 @@ def test_the_form_says_everything_wrong_at_once_and_applies_fixes(
     expect(page.get_by_role("checkbox")).to_be_checked()
     expect(check).to_contain_text("Ready to train")
     page.get_by_label("Epochs").fill("0")
-    expect(page.locator("#field-epochs-error")).to_contain_text("greater than or equal to 1")
+    expect(page.locator("#field-epochs-error")).to_contain_text("should be at least 1")
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_label("Epochs")).to_be_focused()
     page.get_by_label("Epochs").fill("2")

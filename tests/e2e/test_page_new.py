@@ -1,5 +1,6 @@
 """The form of a new training in a real Chromium: by the keyboard alone, every refusal at its field, templates, memory."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,27 @@ def test_the_keyboard_alone_goes_from_an_upload_over_a_failure_to_its_fix(
     expect(page.locator("h1 [data-status=succeeded]")).to_be_visible()
 
 
+def test_the_keyboard_alone_goes_from_a_failed_job_to_its_fix(page: Page, platform: Platform, client: Client) -> None:
+    if not any(item["dataset_id"] == "digits-broken" for item in client.get("/datasets")["items"]):
+        client.post("/datasets/samples", {"sample": "digits-broken"})
+    until(lambda: client.get("/datasets/digits-broken")["status"] == "invalid", "the report")
+    job_id = client.start(dataset_id="digits-broken", epochs=2, name="by hand")
+    until(lambda: client.status(job_id) == "failed", f"the end of {job_id}")
+    page.goto(platform.address)
+    expect(page.get_by_role("listitem").first).to_contain_text("by hand")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/jobs/{job_id}")
+    heading = page.get_by_role("heading", name="7 images cannot be read")
+    expect(heading).to_be_visible()
+    page.keyboard.press("f")
+    expect(heading).to_be_focused()
+    tab_to(page, "Apply and train")
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: re.search(r"/jobs/J-\d+$", url) and not url.endswith(f"/{job_id}"))
+    expect(page.locator("h1 [data-status=succeeded]")).to_be_visible()
+
+
 def test_every_refusal_stands_at_its_field_with_its_fix(page: Page, platform: Platform, client: Client, shots: Path) -> None:
     if not any(item["dataset_id"] == "digits-detect" for item in client.get("/datasets")["items"]):
         client.post("/datasets/samples", {"sample": "digits-detect"})
@@ -75,7 +97,7 @@ def test_every_refusal_stands_at_its_field_with_its_fix(page: Page, platform: Pl
     page.get_by_label("Model", exact=True).select_option("sgd-linear")
     expect(page.locator("#field-model-error")).to_contain_text("the data set is for detect")
     page.get_by_label("Batch size").fill("0")
-    expect(page.locator("#field-batch_size-error")).to_contain_text("greater than or equal to 1")
+    expect(page.locator("#field-batch_size-error")).to_contain_text("should be at least 1")
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_role("alert")).to_contain_text("Batch size")
     clean_in_both_themes(page, "new-refused", shots)

@@ -37,6 +37,7 @@ def test_nothing_helped_is_no_fix() -> None:
             {"batch_size": 1, "image_size": 2, "lr0": 3, "workers": 4, "amp": False},
             "amp False, batch 1, image size 2 and 2 more",
         ),
+        ({"batch_size": 32, "exclude_invalid_files": True}, "training without the broken files"),
         ({"batch_size": 32, "excluded": ["a", "b"]}, "excluded ['a', 'b']"),
     ],
 )

@@ -21,6 +21,7 @@ LONGEST_CHAIN = 5
 """Retries of retries that are followed."""
 WORDS = {"batch_size": "batch", "val_batch_size": "validation batch", "image_size": "image size", "lr0": "learning rate"}
 UNCHANGED = "another try"
+WITHOUT_BROKEN = "training without the broken files"
 BESIDES = frozenset({"name", "accumulate", "resume"})
 """Settings whose change is no remedy by itself: names, and what follows from another change."""
 
@@ -46,9 +47,16 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool | None) else repr(value)
 
 
+def _told(key: str, value: Any) -> str:
+    if key == "exclude_invalid_files" and value is True:
+        return WITHOUT_BROKEN
+    shown = "default" if value is None else value
+    return f"{WORDS.get(key, key.replace('_', ' '))} {shown}"
+
+
 def named(patch: Iterable[tuple[str, Any]]) -> str:
     """A change in words: ``batch 16``."""
-    told = [f"{WORDS.get(key, key.replace('_', ' '))} {'default' if value is None else value}" for key, value in patch]
+    told = [_told(key, value) for key, value in patch]
     return ", ".join(told[:3]) + (f" and {len(told) - 3} more" if len(told) > 3 else "") if told else UNCHANGED
 
 

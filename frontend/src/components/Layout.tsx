@@ -30,6 +30,8 @@ const keys: [string, string][] = [
   ["?", "This help"],
 ];
 
+const HERE = "!bg-hover !text-ink";
+
 function ThemeButton() {
   const theme = useTheme();
   const Icon = { system: Monitor, light: Sun, dark: Moon }[theme];
@@ -116,7 +118,9 @@ export function Layout() {
                 search={to === "/failures" ? { state: "unresolved" } : {}}
                 activeOptions={{ exact: to === "/", includeSearch: false }}
                 className={`${buttonClass("ghost", true)} max-sm:!px-1`}
-                activeProps={{ className: "!bg-hover !text-ink", "aria-current": "page" }}
+                activeProps={{ className: HERE, "aria-current": "page" }}
+                // A job is a place below the list of jobs, though its address is not.
+                inactiveProps={to === "/" && pathname.startsWith("/jobs/") ? { className: HERE } : {}}
               >
                 <Icon aria-hidden className="hidden size-4 sm:block" />
                 {label}

@@ -49,7 +49,7 @@ export function RuleForm() {
         place="pattern"
         label="Pattern"
         errors={wrong.pattern}
-        hint="RE2, for one line of the log; linear in time"
+        hint="A regular expression (RE2 syntax) that one line of the log matches"
       >
         {(props) => (
           <input

@@ -92,3 +92,10 @@ it("draws memory in gigabytes, of the GPU and of the process, where they are tol
     ["main memory", [2, null]],
   ]);
 });
+
+it("draws less than a gigabyte of memory in megabytes: an axis of 0.14, 0.14, 0.14 tells nothing", () => {
+  const held = (bytes: number) => ({ ...epoch(1, 1), memory: { rss_bytes: bytes } });
+  const panel = panels([held(140_100_000)]).find((item) => item.key === "memory");
+  expect(panel?.title).toBe("Memory, MB");
+  expect(panel?.lines[0]?.points).toEqual([140.1]);
+});

@@ -82,23 +82,30 @@ function groups(epochs: EpochFigures[]): Group[] {
       of: (item) => (item.images_per_s === null ? null : { "images/s": item.images_per_s }),
     });
   const memory = memoryOf(epochs);
+  const [unit, size] = most(epochs) < GB ? (["MB", MB] as const) : (["GB", GB] as const);
   if (memory.length)
     found.push({
       key: "memory",
-      title: "Memory, GB",
+      title: `Memory, ${unit}`,
       names: memory,
       of: (item) =>
         Object.fromEntries(
           memory.flatMap((name) => {
             const held = item.memory?.[MEMORY[name] ?? ""];
-            return held == null ? [] : [[name, held / GB]];
+            return held == null ? [] : [[name, held / size]];
           }),
         ),
     });
   return found;
 }
 
-const GB = 1e9;
+const [MB, GB] = [1e6, 1e9] as const;
+
+/** The most memory that was held, in bytes: little is told in the smaller unit. */
+const most = (epochs: EpochFigures[]) =>
+  epochs
+    .flatMap((item) => Object.values(MEMORY).map((name) => item.memory?.[name] ?? 0))
+    .reduce((a, b) => Math.max(a, b), 0);
 const MEMORY: Record<string, string> = { GPU: "gpu_bytes", "main memory": "rss_bytes" };
 
 function memoryOf(epochs: EpochFigures[]): string[] {

@@ -5,6 +5,7 @@ import {
   BLANK,
   fieldErrors,
   fieldId,
+  fieldText,
   fromConfig,
   labelOf,
   modelGroups,
@@ -122,4 +123,11 @@ it.each([
   ["settings/images_per_s_limit", "images_per_s_limit"],
 ])("calls the place %s by the name of its field, %s", (place, label) => {
   expect(labelOf(place)).toBe(label);
+});
+
+it.each([
+  ["input should be greater than or equal to 1", "should be at least 1"],
+  ["7 is greater than the maximum of 1", "7 is greater than the maximum of 1"],
+])("says %s at the field as %s", (message, text) => {
+  expect(fieldText({ message })).toBe(text);
 });

@@ -147,6 +147,13 @@ const LABELS: Record<string, string> = {
   weights_id: "Start from weights",
 };
 
+/** What is wrong with a field, said at the field: "Batch size: should be at least 1". */
+export const fieldText = (field: Pick<FieldProblem, "message">) =>
+  field.message
+    .replace(/^input should /, "should ")
+    .replace("greater than or equal to", "at least")
+    .replace("less than or equal to", "at most");
+
 /** What the field of a place is called on the page. */
 export function labelOf(place: string): string {
   if (place.startsWith("settings/")) return place.slice("settings/".length);
@@ -170,7 +177,7 @@ const PLACES: Partial<Record<ErrorCode, string>> = {
 /** The places of a refusal with what is wrong there; "" where it is about the form as a whole. */
 export function placesOf(error: Pick<PublicError, "code" | "message" | "errors">) {
   if (error.errors.length)
-    return error.errors.map((field) => ({ place: placeOf(field), message: field.message }));
+    return error.errors.map((field) => ({ place: placeOf(field), message: fieldText(field) }));
   return [{ place: (isErrorCode(error.code) && PLACES[error.code]) || "", message: error.message }];
 }
 

@@ -25,8 +25,9 @@ export function RulesPage() {
         }
       />
       <p className="-mt-2 mb-4 max-w-prose text-soft">
-        A rule names a line of failed trainings' logs, and says what it means: a code, an end of all retries,
-        another machine. It is asked from the next failure on, in this order.
+        A rule looks for a line in the log of a failed training and says what it means: which code the failure
+        has, that another try cannot help, or that another machine should try. Rules apply from the next
+        failure on, in this order.
       </p>
       <div className="grid gap-4 lg:grid-cols-2">
         <Card id="new-rule" title="New rule" className="self-start">

@@ -4,6 +4,7 @@ import { CheckCircle2, TriangleAlert } from "lucide-react";
 import { Alerts } from "../components/Alerts";
 import { Code } from "../components/Code";
 import { CardError, PageError } from "../components/Failures";
+import { Helpful } from "../components/Helpful";
 import { RefetchBanner } from "../components/RefetchBanner";
 import { AgentCard } from "../components/System";
 import { DependencyRows } from "../components/SystemDependency";
@@ -53,6 +54,7 @@ export function SystemPage() {
         <div className="flex min-w-0 flex-col gap-4">
           <Agents status={status.data} />
           <Usage />
+          <Helpful />
         </div>
         <div className="flex min-w-0 flex-col gap-4">
           <Alerts />

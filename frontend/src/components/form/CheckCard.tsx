@@ -5,7 +5,7 @@ import type { PublicError } from "../../generated/api";
 import type { ErrorCode } from "../../generated/errorCodes";
 import type { TrainingForm } from "../../hooks/useTrainingForm";
 import { remedies } from "../../lib/fixes";
-import { labelOf, placeOf } from "../../lib/form";
+import { fieldText, labelOf, placeOf } from "../../lib/form";
 import { ApiError } from "../../services/api";
 import { Code } from "../Code";
 import { ErrorAlert } from "../ErrorAlert";
@@ -13,6 +13,11 @@ import { Button, Card, Facts, linkClass } from "../ui";
 import { Memory } from "./Memory";
 
 const INVALID_FIELDS: ErrorCode = "VALIDATION_FAILED";
+
+/** Whether the message only repeats what is said at each field below it. */
+const repeats = (error: PublicError) =>
+  error.errors.length > 0 &&
+  (error.code === INVALID_FIELDS || error.errors.some((field) => error.message.includes(field.message)));
 
 interface CheckCardProps {
   form: TrainingForm;
@@ -103,8 +108,7 @@ function Problem({ error, form, onField }: ProblemProps) {
   const { safe, review, manual } = remedies(error.fixes);
   return (
     <div data-problem={error.code} className="rounded-md border border-l-4 border-bad px-3 py-2">
-      {/* What is only about fields is said at each of them. */}
-      {!(error.code === INVALID_FIELDS && error.errors.length) && (
+      {!repeats(error) && (
         <p className="font-medium break-words">
           <Code text={error.message} />
         </p>
@@ -116,7 +120,7 @@ function Problem({ error, form, onField }: ProblemProps) {
               <button type="button" className={linkClass} onClick={() => onField(placeOf(field))}>
                 {placeOf(field) ? labelOf(placeOf(field)) : "Form"}
               </button>
-              : <Code text={field.message} />
+              : <Code text={fieldText(field)} />
             </li>
           ))}
         </ul>

@@ -32,7 +32,7 @@ export function Templates({ from }: { from: Job | null }) {
     <label className="flex min-w-0 items-center gap-2 text-[13px] text-soft">
       Begin with
       <select
-        className="min-h-7 max-w-64 min-w-0 rounded-md border border-line bg-panel px-2 text-ink"
+        className="min-h-7 w-full max-w-72 min-w-0 rounded-md border border-line bg-panel px-2 text-ink"
         value={from?.job_id ?? ""}
         onChange={(event) => navigate({ to: "/new", search: { from: event.target.value || undefined } })}
       >

@@ -52,13 +52,16 @@ export function Failure({
       data-error={error.code}
       className="mb-4 rounded-lg border border-l-4 border-bad bg-panel"
     >
-      <div role="alert" className="rounded-t-md bg-bad-ground px-4 py-3">
+      <div className="rounded-t-md bg-bad-ground px-4 py-3">
         <div className="flex gap-3">
           <CircleX aria-hidden className="mt-0.5 size-5 shrink-0 text-bad" />
           <div className="min-w-0">
             <h2 id="failure-title" ref={heading} tabIndex={-1} className="font-semibold break-words">
               <span className="text-bad">{unsure ? "Likely: " : "Failed: "}</span>
-              <Code text={error.message} />
+              {/* Said once: how sure the diagnosis is becomes known a moment later. */}
+              <span role="alert">
+                <Code text={error.message} />
+              </span>
             </h2>
             <p className="mt-0.5 text-[13px] text-soft">
               {error.title} · <code className="font-mono">{error.code}</code>

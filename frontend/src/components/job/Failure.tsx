@@ -56,13 +56,15 @@ export function Failure({
         <div className="flex gap-3">
           <CircleX aria-hidden className="mt-0.5 size-5 shrink-0 text-bad" />
           <div className="min-w-0">
-            <h2 id="failure-title" ref={heading} tabIndex={-1} className="font-semibold break-words">
-              <span className="text-bad">{unsure ? "Likely: " : "Failed: "}</span>
-              {/* Said once: how sure the diagnosis is becomes known a moment later. */}
-              <span role="alert">
-                <Code text={error.message} />
-              </span>
-            </h2>
+            <div className="flex gap-x-1.5 font-semibold">
+              {/* Beside what is announced: how sure the diagnosis is becomes known a moment later. */}
+              <span className="text-bad">{unsure ? "Likely:" : "Failed:"}</span>
+              <div role="alert" className="min-w-0">
+                <h2 id="failure-title" ref={heading} tabIndex={-1} className="break-words">
+                  <Code text={error.message} />
+                </h2>
+              </div>
+            </div>
             <p className="mt-0.5 text-[13px] text-soft">
               {error.title} · <code className="font-mono">{error.code}</code>
               {cause && ` · cause: ${cause}`}

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
 
@@ -24,10 +25,11 @@ from app.services import dependencies
 from app.services.degradation import MEANS
 from app.services.mlflow_runs import MlflowRuns
 from app.services.views import stamp
-from tests.conftest import Clock, TrainerService, register_agent
+from tests.conftest import Clock, TrainerService, classification_zip, register_agent
 from tests.integration.faults_table import Record
 from tests.integration.mlflow_server import LOGIN, PASSWORD, Mlflow, mlflow_server
 from tests.integration.proxy import FaultProxy, fault_proxy, http_answer
+from tests.running import SKLEARN, running
 from tests.waiting import eventually
 
 __all__ = ["mlflow_server"]
@@ -313,6 +315,33 @@ async def test_an_outage_costs_a_training_nothing_and_all_arrives_in_order_once_
     record_fault("MLflow", fault, "MLFLOW_UNAVAILABLE", saw, did, seconds)
 
 
+@pytest.mark.skipif(not SKLEARN.exists(), reason="the scikit-learn trainer's environment is not installed")
+async def test_a_real_training_takes_the_same_steps_to_the_same_weights_while_mlflow_hangs(
+    mlflow_server: Mlflow, tmp_path: Path
+) -> None:
+    config = {"framework": "sklearn", "model": "sgd-linear", "dataset_id": "tiny", "epochs": 6, "batch_size": 2, "seed": 3}
+    environment = {**LOGIN, "MLFLOW_TRACKING_URI": mlflow_server.url, "MLFLOW_EXPERIMENT_NAME": f"real {tmp_path.name}"}
+    found = []
+    async with running(tmp_path / "real", **environment) as real:
+        await real.add_dataset("tiny", classification_zip())
+        try:
+            for hangs in (False, True):
+                mlflow_server.freeze(yes=hangs)
+                job = await real.wait_for(await real.submit(**config), "succeeded", "failed")
+                path = f"{JOBS}/{job['job_id']}"
+                epochs = (await real.ask("GET", f"{path}/metrics")).json()["items"]
+                files = (await real.ask("GET", f"{path}/artifacts")).json()["items"]
+                told = [(epoch["epoch"], epoch["losses"], epoch["metrics"]) for epoch in epochs]
+                weights = [file["sha256"] for file in files if file["role"] == "weights"]
+                found.append((job["status"], job["progress"]["step"], told, weights))
+            waiting = (await real.job(job["job_id"]))["mlflow"]["waiting"]
+        finally:
+            mlflow_server.freeze(yes=False)
+    assert found[0] == found[1]
+    assert (found[1][0], len(found[1][2]), len(found[1][3])) == ("succeeded", 6, 2)
+    assert waiting >= 6, "MLflow had been told nothing of the second"
+
+
 async def test_a_server_that_asks_to_be_left_alone_is_asked_again_but_not_before(
     begin: Begin, follower: MlflowRuns, store: Store, proxy: FaultProxy, clock: Clock, no_waiting: TestTiming
 ) -> None:
@@ -412,7 +441,7 @@ async def test_more_than_the_journal_holds_is_given_up_from_the_oldest_training_
     await older.succeed()
     await follower.round()
     runs = {run.data.tags["vtp.job_id"]: run for run in store.runs()}
-    assert runs[older.job_id].data.tags["vtp.points_given_up"] == "7"
+    assert runs[older.job_id].data.tags["vtp.updates_given_up"] == "7"
     history = store.client.get_metric_history(runs[older.job_id].info.run_id, "metrics/mAP50B")
     assert [point.step for point in history] == [4]
 

@@ -54,7 +54,7 @@ def ending_tags(job: Job, attempts: Sequence[Attempt], given_up: int) -> dict[st
         tags["vtp.code"] = error.code
         tags["mlflow.note.content"] = _text(f"{error.code}: {error.message} {error.suggested_action or ''}".strip())
     if given_up:
-        tags["vtp.points_given_up"] = str(given_up)
+        tags["vtp.updates_given_up"] = str(given_up)
     return tags
 
 

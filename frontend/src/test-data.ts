@@ -216,6 +216,7 @@ export function group(some: Partial<GroupDetail> = {}): GroupDetail {
     affected_users: [],
     entities: [],
     fingerprints: [{ fingerprint: "v1:7223b09cb012bb06", since: "2026-11-20T12:00:00.000Z" }],
+    history: [],
     fix: null,
     fixes: [],
     occurrences: [],

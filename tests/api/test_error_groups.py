@@ -131,6 +131,11 @@ async def test_a_resolved_group_that_comes_back_is_regressed_and_an_ignored_one_
     assert [row["state"] for row in await groups(client, state=["ignored", "open"], source="job")] == ["ignored"]
     assert heard == [("new", group["group_id"]), ("regressed", group["group_id"])]
     assert_canonical_error(await client.post(url, json={"state": "regressed"}), 400)
+    history = (await client.get(f"{GROUPS}/{group['group_id']}")).json()["history"]
+    assert [(row["state"], row["by"], row["note"]) for row in history] == [
+        ("ignored", "owner", None), ("regressed", None, None), ("resolved", "owner", "oiled the gate"),
+    ]  # fmt: skip
+    assert [row["at"] for row in history] == sorted((row["at"] for row in history), reverse=True)
 
 
 async def test_a_user_sees_and_steers_only_what_is_theirs_and_operators_all(

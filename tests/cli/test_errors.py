@@ -26,6 +26,12 @@ def test_a_failure_is_listed_shown_resolved_and_in_the_digest(here: Vtp) -> None
     assert here("errors", "resolve", group, "--note", "as it should be")[1] == f"group {group} resolved\n"
     assert [row["note"] for row in listed() if str(row["group_id"]) == group] == ["as it should be"]
     assert here("errors", "reopen", group)[1] == f"group {group} open\n"
+    history = [
+        line.split(" ", 1)[1].strip() for line in here("errors", "show", group)[1].splitlines() if line.startswith("history")
+    ]
+    assert history[0].startswith("open by owner at ")
+    assert history[1].startswith("resolved by owner at ")
+    assert history[1].endswith(": as it should be")
     assert here("errors", "digest")[1].startswith("# Failures from ")
     assert here("errors", "bundle", "J-404404", "--preview")[0] == 3
     assert "no failures match" in here("errors", "list", "--search", "nosuchword")[2]

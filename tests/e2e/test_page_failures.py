@@ -158,7 +158,8 @@ def test_a_failure_is_found_resolved_and_called_regressed_when_it_comes_back(
 
     again = failed(client, agent)
     expect(page.locator("main [data-status=regressed]")).to_have_count(2)
-    expect(state).to_contain_text("Came back; it had been resolved by owner")
+    expect(state.get_by_role("listitem").filter(has_text="Came back")).to_have_count(1)
+    expect(state.get_by_role("listitem").filter(has_text="Resolved by owner: “gate was oiled”")).to_have_count(1)
     expect(page.get_by_role("region", name="Occurrences").get_by_role("link", name=f"{again}, attempt 1")).to_be_visible()
     clean_in_both_themes(page, "failure-regressed", shots)
     page.get_by_role("button", name="Copy link").click()

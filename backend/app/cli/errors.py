@@ -50,6 +50,9 @@ def show_group(context: typer.Context, group_id: GroupId) -> None:
             output.text(f"{key:12} {group[key]}")
     if group["fix"]:
         output.text(f"{'fix':12} {group['fix']['text']}")
+    for row in group["history"]:
+        by, note = (f" by {row['by']}" if row["by"] else ""), (f": {row['note']}" if row["note"] else "")
+        output.text(f"{'history':12} {row['state']}{by} at {row['at']}{note}")
     for row in group["affected_jobs"]:
         output.text(f"job          {row['name']} at {row['last_at']}")
 

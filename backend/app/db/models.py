@@ -15,6 +15,7 @@ from app.db.tracking import (  # noqa: F401 - makes them part of the metadata
     ErrorFingerprint,
     ErrorGroup,
     ErrorOccurrence,
+    ErrorState,
     ErrorWord,
 )
 

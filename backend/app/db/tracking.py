@@ -56,6 +56,21 @@ class ErrorGroup(Base):
     )
 
 
+class ErrorState(Base):
+    """A state that a group came into; the newest is the one that it is in."""
+
+    __tablename__ = "error_states"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    group_id: Mapped[int] = mapped_column(BigInteger)
+    at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(10))
+    set_by: Mapped[str | None] = mapped_column(String(120))
+    """Whoever did so; None where it came back by itself."""
+    note: Mapped[str | None]
+
+    __table_args__ = (Index("ix_error_states_group", "group_id", "id"),)
+
+
 class ErrorFingerprint(Base):
     """Which group a fingerprint belongs to; a group has several where the rules of fingerprints have changed."""
 

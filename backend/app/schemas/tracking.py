@@ -86,6 +86,15 @@ class KnownFingerprint(BaseModel):
     since: Stamp
 
 
+class PastState(BaseModel):
+    """A state that a group came into."""
+
+    at: Stamp
+    state: State
+    by: str | None = Field(description="Whoever set it; null where it came back by itself")
+    note: str | None
+
+
 class OccurrenceView(BaseModel):
     """A failure as it happened."""
 
@@ -119,6 +128,7 @@ class GroupDetail(GroupView):
     affected_users: list[AffectedView] = Field(description="The newest 10; only for operators")
     entities: list[AffectedView] = Field(description="The newest 10; only for operators")
     fingerprints: list[KnownFingerprint]
+    history: list[PastState] = Field(description="The newest 10 changes of its state")
     fix: PastFix | None = Field(description="What helped most often")
     fixes: list[PastFix]
     occurrences: list[OccurrenceView] = Field(description="The newest 10")

@@ -15,7 +15,7 @@ from app.db.repositories import error_reading, jobs
 from app.db.repositories.error_reading import GroupFilter
 from app.db.repositories.errors import day_of, hour_of
 from app.db.session import Database, utcnow
-from app.db.tracking import ErrorAffected, ErrorGroup, ErrorOccurrence
+from app.db.tracking import ErrorAffected, ErrorGroup, ErrorOccurrence, ErrorState
 from app.services.callers import Caller
 from app.services.past_fixes import fixes_of
 from app.services.views import stamp
@@ -83,6 +83,7 @@ class ErrorGroups:
             if group is None:
                 raise PlatformError.from_code("NOT_FOUND", {"resource_type": "error group", "resource_id": str(group_id)})
             group.state, group.state_at, group.state_by, group.note = state, now, caller.name, note
+            session.add(ErrorState(group_id=group_id, at=now, state=state, set_by=caller.name, note=note))
             await session.flush()
             return await _detail(session, group_id, None, now)
 
@@ -145,6 +146,10 @@ async def _detail(session: AsyncSession, group_id: int, viewer: str | None, now:
         "fingerprints": [
             {"fingerprint": row.fingerprint, "since": stamp(row.since)}
             for row in await error_reading.fingerprints(session, group_id)
+        ],
+        "history": [
+            {"at": stamp(row.at), "state": row.state, "by": row.set_by, "note": row.note}
+            for row in await error_reading.states(session, group_id, SHOWN)
         ],
         "fix": fixes[0] if fixes else None,
         "fixes": fixes,

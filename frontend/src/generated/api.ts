@@ -669,6 +669,8 @@ export interface GroupDetail {
   /** The newest 10; only for operators */
   entities: (AffectedView)[];
   fingerprints: (KnownFingerprint)[];
+  /** The newest 10 changes of its state */
+  history: (PastState)[];
   /** What helped most often */
   fix: PastFix | null;
   fixes: (PastFix)[];
@@ -1024,6 +1026,15 @@ export interface PastFix {
   patch: Record<string, unknown>;
   /** A job that succeeded with it */
   example: string;
+}
+
+/** A state that a group came into. */
+export interface PastState {
+  at: string;
+  state: "open" | "resolved" | "ignored" | "regressed";
+  /** Whoever set it; null where it came back by itself */
+  by: string | null;
+  note: string | null;
 }
 
 /** One operation of an RFC 6902 patch on a job's configuration. */

@@ -68,7 +68,9 @@ export function useGroupOccurrences(id: string) {
 
 const expected = (old: GroupDetail, change: StateChange): GroupDetail => {
   const now = new Date().toISOString();
-  return { ...old, state: change.state, state_at: now, state_by: null, note: change.note ?? null };
+  const note = change.note ?? null;
+  const history = [{ at: now, state: change.state, by: null, note }, ...old.history];
+  return { ...old, state: change.state, state_at: now, state_by: null, note, history };
 };
 
 type Lists = InfiniteData<GroupPage, string | undefined>;

@@ -25,6 +25,7 @@ from app.db.tracking import (
     ErrorFingerprint,
     ErrorGroup,
     ErrorOccurrence,
+    ErrorState,
     ErrorWord,
 )
 
@@ -211,6 +212,12 @@ async def fingerprints(session: AsyncSession, group_id: int) -> Sequence[ErrorFi
     """All fingerprints of a group, the first one first."""
     query = select(ErrorFingerprint).where(ErrorFingerprint.group_id == group_id)
     return (await session.scalars(query.order_by(ErrorFingerprint.since, ErrorFingerprint.fingerprint))).all()
+
+
+async def states(session: AsyncSession, group_id: int, limit: int) -> Sequence[ErrorState]:
+    """The states that a group came into, the newest first."""
+    query = select(ErrorState).where(ErrorState.group_id == group_id)
+    return (await session.scalars(query.order_by(ErrorState.id.desc()).limit(limit))).all()
 
 
 async def occurrences(

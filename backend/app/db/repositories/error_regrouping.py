@@ -11,6 +11,7 @@ from app.db.tracking import (
     ErrorFingerprint,
     ErrorGroup,
     ErrorOccurrence,
+    ErrorState,
     ErrorWord,
 )
 
@@ -52,6 +53,6 @@ async def _take_back_counts(session: AsyncSession, group_id: int, seen: Seen) ->
 
 async def forget(session: AsyncSession, group_ids: list[int]) -> None:
     """Deletes groups with all that belongs to them."""
-    for table in (ErrorOccurrence, ErrorAffected, ErrorCount, ErrorWord, ErrorFingerprint):
+    for table in (ErrorOccurrence, ErrorAffected, ErrorCount, ErrorWord, ErrorFingerprint, ErrorState):
         await session.execute(delete(table).where(table.group_id.in_(group_ids)))
     await session.execute(delete(ErrorGroup).where(ErrorGroup.id.in_(group_ids)))

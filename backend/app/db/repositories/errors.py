@@ -21,15 +21,16 @@ from app.db.tracking import (
     ErrorFingerprint,
     ErrorGroup,
     ErrorOccurrence,
+    ErrorState,
     ErrorWord,
 )
 
 MOST_ENTITIES = 1000
 """Different entities that are remembered of a group."""
 MOST_WORDS = 40
-_GROUPS, _FINGERPRINTS, _WORDS, _AFFECTED, _COUNTS, _OCCURRENCES = (
+_GROUPS, _FINGERPRINTS, _WORDS, _AFFECTED, _COUNTS, _OCCURRENCES, _STATES = (
     Base.metadata.tables[model.__tablename__]
-    for model in (ErrorGroup, ErrorFingerprint, ErrorWord, ErrorAffected, ErrorCount, ErrorOccurrence)
+    for model in (ErrorGroup, ErrorFingerprint, ErrorWord, ErrorAffected, ErrorCount, ErrorOccurrence, ErrorState)
 )
 _WORD = re.compile(r"[a-z0-9_]{2,40}")
 _PART = re.compile(r"[a-z]{2,40}|[0-9]{2,40}")
@@ -261,4 +262,6 @@ async def _update_groups(
             }
         )
     await update_many(session, _GROUPS, values, key="id", add=("count", "jobs", "users", "entities"))
+    back_again = [{"group_id": change.group_id, "at": change.seen.at, "state": "regressed"} for change in changes]
+    await insert_many(session, _STATES, back_again)
     return changes

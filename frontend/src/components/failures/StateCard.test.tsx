@@ -32,7 +32,9 @@ async function card(some: Partial<GroupDetail>, role: string, answer?: () => Pro
     http.post("/api/v1/errors/groups/7/state", async ({ request }) => {
       const change = (await request.json()) as Partial<GroupDetail>;
       asked.push(change);
-      stands = { ...stands, ...change, state_by: "olga" };
+      const now = new Date().toISOString();
+      const past = { at: now, state: "open" as const, note: null, ...change, by: "olga" };
+      stands = { ...stands, ...change, history: [past, ...stands.history] };
       return answer ? answer() : HttpResponse.json(stands);
     }),
   );
@@ -98,9 +100,10 @@ describe("the state of a group", () => {
     await card(
       {
         state: "regressed",
-        state_at: "2026-11-22T12:00:00.000Z",
-        state_by: "olga",
-        note: "new image",
+        history: [
+          { at: "2026-11-22T12:00:00.000Z", state: "regressed", by: null, note: null },
+          { at: "2026-11-21T18:00:00.000Z", state: "resolved", by: "olga", note: "new image" },
+        ],
         fingerprints: [
           { fingerprint: "v1:7223b09cb012bb06", since: "2026-11-20T12:00:00.000Z" },
           { fingerprint: "v2:aaaaaaaaaaaaaaaa", since: "2026-11-21T12:00:00.000Z" },
@@ -110,7 +113,8 @@ describe("the state of a group", () => {
     );
     expect(screen.getAllByRole("listitem").map((item) => item.textContent)).toEqual([
       expect.stringContaining("Last seen"),
-      expect.stringContaining("Came back; it had been resolved by olga: “new image”"),
+      expect.stringContaining("Came back"),
+      expect.stringContaining("Resolved by olga: “new image”"),
       expect.stringContaining("Known as v2 too"),
       expect.stringContaining("First seen"),
     ]);

@@ -1,7 +1,7 @@
 // How a group stands, what became of it until now, and the switch of its state.
 
-import { type ReactNode, useState } from "react";
-import type { GroupDetail, StateChange } from "../../generated/api";
+import { useState } from "react";
+import type { GroupDetail, PastState, StateChange } from "../../generated/api";
 import { useGroupState } from "../../hooks/useErrorGroups";
 import { useIsOperator } from "../../hooks/useSession";
 import { presentation } from "../../lib/presentation";
@@ -84,20 +84,23 @@ function Change({ group }: { group: GroupDetail }) {
   );
 }
 
-const changed = (group: GroupDetail): ReactNode => {
-  const by = group.state_by ? ` by ${group.state_by}` : "";
-  if (group.state === "open") return group.state_by ? `Reopened${by}` : null;
-  if (group.state === "regressed")
-    return group.state_by ? `Came back; it had been resolved${by}` : "Came back";
-  return `${group.state === "resolved" ? "Resolved" : "Ignored"}${by}`;
+const CHANGED: Record<PastState["state"], string> = {
+  open: "Reopened",
+  regressed: "Came back",
+  resolved: "Resolved",
+  ignored: "Ignored",
 };
 
 /** What became of it, newest first. */
 function History({ group }: { group: GroupDetail }) {
-  const state = changed(group);
-  const rows: { key: string; at: string; what: ReactNode; note?: string | null }[] = [
+  const rows: { key: string; at: string; what: string; note?: string | null }[] = [
     { key: "last", at: group.last_seen, what: "Last seen" },
-    ...(state ? [{ key: "state", at: group.state_at, what: state, note: group.note }] : []),
+    ...group.history.map(({ at, state, by, note }) => ({
+      key: `${at} ${state}`,
+      at,
+      what: by ? `${CHANGED[state]} by ${by}` : CHANGED[state],
+      note,
+    })),
     ...group.fingerprints.slice(1).map(({ fingerprint, since }) => ({
       key: fingerprint,
       at: since,

@@ -28,14 +28,12 @@ export function What({ group }: { group: GroupDetail }) {
             [
               "Code",
               <span key="code">
-                <code className="font-mono">{group.code}</code>
-                {about && (
-                  <>
-                    {" "}
-                    <a href={about} target="_blank" rel="noreferrer" className={linkClass}>
-                      About {group.code}
-                    </a>
-                  </>
+                {about ? (
+                  <a href={about} target="_blank" rel="noreferrer" className={linkClass}>
+                    About <code className="font-mono">{group.code}</code>
+                  </a>
+                ) : (
+                  <code className="font-mono">{group.code}</code>
                 )}
               </span>,
             ],

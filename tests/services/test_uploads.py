@@ -61,6 +61,23 @@ async def test_the_last_piece_sent_again_makes_no_second_data_set(platform: Plat
     assert [item["dataset_id"] for item in await platform.datasets.list_all()] == ["digits"]
 
 
+async def test_a_data_set_whose_upload_was_not_noted_as_done_is_not_made_again(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload_id = await begun(platform.uploads)
+
+    async def broken(*_: object) -> None:
+        raise PlatformError.from_code("STORAGE_ERROR")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(platform.uploads, "_write", broken)
+        assert (await code_of(platform.uploads.take(upload_id, 0, chunks(ZIP), None))).code == "STORAGE_ERROR"
+    # The sender finds all its pieces there, and has it finished.
+    assert (await platform.uploads.show(upload_id))["offset"] == len(ZIP)
+    assert (await platform.uploads.complete(upload_id, None))["dataset_id"] == "digits"
+    assert [item["dataset_id"] for item in await platform.datasets.list_all()] == ["digits"]
+
+
 @pytest.fixture
 async def pair(postgres_url: str, settings: Settings, tmp_path: Path, clock: Clock) -> AsyncIterator[list[Platform]]:
     """Two backends with homes of their own on one PostgreSQL and one store."""

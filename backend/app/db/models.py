@@ -52,6 +52,8 @@ class Dataset(Base):
     excludable: Mapped[int | None]
     error: Mapped[Json | None]
     """Why the data set cannot be used: code, params, fixes (internal form)."""
+    upload_id: Mapped[str | None] = mapped_column(String(32), unique=True)
+    """The upload in pieces that it was made of, which makes no second one."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

@@ -52,8 +52,10 @@ class DatasetService:
         """Ends checks under way; the next start begins them again."""
         await self.checks.stop()
 
-    async def create(self, name: str, content: AsyncIterator[bytes], size: int | None = None) -> dict[str, Any]:
-        """Takes in a zip and begins to check it.
+    async def create(
+        self, name: str, content: AsyncIterator[bytes], size: int | None = None, upload_id: str | None = None
+    ) -> dict[str, Any]:
+        """Takes in a zip and begins to check it. `upload_id` is that of an upload in pieces, where it was one.
 
         Raises:
             PlatformError: VALIDATION_FAILED for a name without a letter or digit, DATASET_TOO_LARGE, STORAGE_ERROR.
@@ -74,7 +76,7 @@ class DatasetService:
             now = self.clock()
             row = Dataset(
                 id=dataset_id, name=name, status="checking", classes=[], counts={"upload": upload}, problems={}, files=0,
-                bytes=stored.size, errors=0, warnings=0, created_at=now, updated_at=now,
+                bytes=stored.size, errors=0, warnings=0, upload_id=upload_id, created_at=now, updated_at=now,
             )  # fmt: skip
             session.add(row)
             return row

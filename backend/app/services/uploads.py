@@ -14,10 +14,12 @@ from typing import Any
 
 import orjson
 from pydantic import BaseModel
+from sqlalchemy import select
 
 from app.clients.storage import Storage
 from app.config import Settings
 from app.core.errors import FieldError, PlatformError
+from app.db.models import Dataset
 from app.db.session import utcnow
 from app.services.cluster import Cluster
 from app.services.dataset_views import slug_of
@@ -159,6 +161,11 @@ class UploadService:
 
     async def _make(self, note: Note, sha256: str | None) -> Note:
         pieces = await self._pieces(note)
+        query = select(Dataset.id).where(Dataset.upload_id == note.upload_id)
+        made = await self.datasets.db.read(lambda session: session.scalar(query))
+        if made is not None:
+            # Whoever made it came no further than that.
+            return await self._made(note, made, pieces)
         reached = sum(pieces.values())
         if reached != note.bytes:
             raise PlatformError.from_code("CONFLICT", {"state": f"at byte {reached}", "expected_seq": reached})
@@ -173,8 +180,11 @@ class UploadService:
                 wrong = FieldError("#/sha256", "checksum", "the file arrived changed; send it again")
                 raise PlatformError.from_code("VALIDATION_FAILED", {"field": "sha256"}, errors=[wrong])
 
-        dataset = await self.datasets.create(note.name, whole(), note.bytes)
-        note = note.model_copy(update={"dataset_id": dataset["dataset_id"]})
+        dataset = await self.datasets.create(note.name, whole(), note.bytes, note.upload_id)
+        return await self._made(note, dataset["dataset_id"], pieces)
+
+    async def _made(self, note: Note, dataset_id: str, pieces: dict[int, int]) -> Note:
+        note = note.model_copy(update={"dataset_id": dataset_id})
         # The note stays for a while: whoever missed the answer asks again and gets it.
         await self._write(note)
         for offset in pieces:

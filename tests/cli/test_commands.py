@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -182,6 +183,24 @@ def test_a_failed_job_is_explained_and_its_fix_is_one_command(here: Vtp, zip_fil
     code, _, err = here(*retry.split()[1:], "--watch")
     assert code == 0, err
     assert here("jobs", "explain", newest(here))[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("reason", "note"),
+    [
+        ("pending", "is being written"),
+        ("budget", "as often as it may be today; these are the catalogue's words"),
+        ("unavailable", "has not answered; these are the catalogue's words"),
+        ("off", ""),
+    ],
+)
+def test_it_is_said_why_a_model_adds_no_words(vtp: Vtp, monkeypatch: pytest.MonkeyPatch, reason: str, note: str) -> None:
+    found = {"text": "The disk was full.", "evidence": [], "code": "DISK_FULL", "confidence": None, "model": None}
+    monkeypatch.setattr("app.cli.jobs.Api", lambda: SimpleNamespace(call=lambda *_: {**found, "reason": reason}))
+    code, out, err = vtp("jobs", "explain", "J-1")
+    assert (code, out.splitlines()[0]) == (0, "The disk was full.")
+    assert note in err
+    assert bool(err.strip()) == bool(note)
 
 
 def test_models_and_status_are_listed(here: Vtp) -> None:

@@ -159,6 +159,7 @@ def test_whatever_is_killed_is_running_again_at_the_same_address(real: Up) -> No
     assert second.returncode == up.EXIT_BUSY
     assert "another `vtp up` works in" in second.stderr
     assert json.loads((real.home / "server.json").read_text())["url"] == url
+    assert "serving at" not in (real.home.parent / "up.log").read_text(), "only the launcher knows the address"
 
 
 def test_the_port_of_the_last_run_is_taken_again_unless_somebody_else_has_it(

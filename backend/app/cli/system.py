@@ -1,5 +1,6 @@
 """`vtp up`, `serve`, `migrate`, `status`."""
 
+import os
 from typing import Annotated, Any
 
 import typer
@@ -31,7 +32,8 @@ def serve(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8000) -
     from app.cli.up import serve_backend
 
     output: Output = context.obj
-    output.note(f"serving at http://{host}:{port}; stop with Ctrl-C" if port else "serving; stop with Ctrl-C")
+    if "VTP_LISTEN_FD" not in os.environ:  # else `vtp up` has chosen the address, and tells it
+        output.note(f"serving at http://{host}:{port}; stop with Ctrl-C" if port else "serving; stop with Ctrl-C")
     serve_backend(host, port)
 
 

@@ -29,7 +29,7 @@ TESTS = {
     "window": ("window", "circuit_breaker", "budget"),
     "budget": ("budget", "retry"),
     "guard": ("guard", "circuit_breaker", "probes"),
-    "responses": ("responses", "catch_all", "framework_errors"),
+    "responses": ("responses", "catch_all", "closing", "framework_errors"),
 }
 LIBRARIES = ("pytest", "pytest_asyncio", "hypothesis", "structlog", "prometheus_client", "httpx2", "tenacity", "fastapi")
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {

@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY as METRICS
 from starlette.exceptions import HTTPException
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.websockets import WebSocket, WebSocketState
 from structlog.testing import capture_logs
 
 from app.core import errors, responses
+from app.core.catch_all import CatchAll
 from app.core.error_messages import REGISTRY
 from app.core.errors import FieldError, Fix, PlatformError
 from app.core.responses import Answered, WayOut, error_response, install, public, wait_seconds
@@ -283,6 +285,17 @@ def test_the_time_that_an_answer_took_is_noted_by_kind_of_error(monkeypatch: pyt
     before = metric("error_handling_seconds_sum", error_type="permanent")
     WayOut().answer(SCOPE, PlatformError.from_code("CONFLICT"))
     assert metric("error_handling_seconds_sum", error_type="permanent") == pytest.approx(before + 0.25)
+
+
+def test_an_application_has_one_last_resort_and_it_is_ours() -> None:
+    app = FastAPI()
+    install(app)
+    layer, layers = app.build_middleware_stack(), []
+    while layer is not None:
+        layers.append(type(layer))
+        layer = getattr(layer, "app", None)
+    assert CatchAll in layers
+    assert ServerErrorMiddleware not in layers
 
 
 class Recorder:

@@ -272,11 +272,13 @@ def test_answers_are_counted_by_route_template() -> None:
     unmatched = {"status_code": "401", "endpoint": "unmatched", "method": "WEBSOCKET"}
     before = [metric("api_errors_total", **counted), metric("platform_errors_total", **typed)]
     of_sockets = metric("api_errors_total", **unmatched)
+    typed_of_sockets = metric("platform_errors_total", **{**typed, "component": "websocket"})
     way_out, route = WayOut(), type("Route", (), {"path": "/jobs/{job_id}"})()
     way_out.answer({**SCOPE, "method": "POST", "route": route}, PlatformError.from_code("CONFLICT"))
     way_out.note({"type": "websocket", "path": "/ws", "headers": []}, PlatformError.from_code("INVALID_TOKEN"))
     assert [metric("api_errors_total", **counted), metric("platform_errors_total", **typed)] == [x + 1 for x in before]
     assert metric("api_errors_total", **unmatched) == of_sockets + 1
+    assert metric("platform_errors_total", **{**typed, "component": "websocket"}) == typed_of_sockets + 1
 
 
 def test_the_time_that_an_answer_took_is_noted_by_kind_of_error(monkeypatch: pytest.MonkeyPatch) -> None:

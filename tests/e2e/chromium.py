@@ -172,12 +172,10 @@ def traced(page: Page) -> Iterator[list[Task]]:
 
 
 VITALS = """() => new Promise((resolve) => {
-  const seen = {lcp: 0, cls: 0, tbt: 0};
+  const seen = {lcp: 0, cls: 0};
   new PerformanceObserver((list) => { seen.lcp = list.getEntries().at(-1).startTime; })
     .observe({type: "largest-contentful-paint", buffered: true});
   new PerformanceObserver((list) => { for (const e of list.getEntries()) if (!e.hadRecentInput) seen.cls += e.value; })
     .observe({type: "layout-shift", buffered: true});
-  new PerformanceObserver((list) => { for (const e of list.getEntries()) seen.tbt += Math.max(0, e.duration - 50); })
-    .observe({type: "longtask", buffered: true});
   setTimeout(() => resolve(seen), 1500);
 })"""

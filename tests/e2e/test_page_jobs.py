@@ -30,9 +30,11 @@ def first_page(browser: Browser, platform: Platform) -> tuple[dict[str, float], 
             scripts[response.url.rsplit("/", 1)[1]] = len(gzip.compress(response.body(), 6)) / 1000
 
     page.on("response", weigh)
-    page.goto(platform.address)
-    expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
-    vitals: dict[str, float] = page.evaluate(VITALS)
+    with traced(page) as tasks:
+        page.goto(platform.address)
+        expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
+        vitals: dict[str, float] = page.evaluate(VITALS)
+    vitals["blocked"] = sum(max(0.0, task.work - LONGEST_MS) for task in tasks)
     context.close()
     return scripts, vitals
 
@@ -41,11 +43,11 @@ def test_the_first_page_is_small_painted_soon_and_holds_still(browser: Browser, 
     """Times are the best of three: others may use the machine too, and only slow it down."""
     loads = [first_page(browser, platform) for _ in range(ROUNDS)]
     size = sum(loads[0][0].values())
-    best = {name: min(vitals[name] for _, vitals in loads) for name in ("lcp", "tbt", "cls")}
-    print(f"first page: {size:.0f} KB of script gzipped; ms to the largest paint, ms blocked, shift: {best}")
+    best = {name: min(vitals[name] for _, vitals in loads) for name in ("lcp", "blocked", "cls")}
+    print(f"first page: {size:.0f} KB of script gzipped; ms to the largest paint, ms of work that blocks, shift: {best}")
     assert 0 < size <= BUDGET_KB, loads[0][0]
     assert best["lcp"] < 2500
-    assert best["tbt"] < 300
+    assert best["blocked"] < 300
     assert best["cls"] < 0.1
 
 

@@ -4,7 +4,10 @@ import { PageError } from "../components/Failures";
 import { TrainingForm } from "../components/form/TrainingForm";
 import { buttonClass, Card, Empty, Loading } from "../components/ui";
 import { useTitle } from "../hooks/useTitle";
+import { pace } from "../lib/pace";
 import { api } from "../services/api";
+
+const CHECKING = 1000;
 
 export function NewTrainingPage() {
   const search = useSearch({ from: "/new" });
@@ -13,7 +16,13 @@ export function NewTrainingPage() {
     queryKey: ["frameworks"],
     queryFn: async () => (await api.frameworks()).items,
   });
-  const datasets = useQuery({ queryKey: ["datasets"], queryFn: async () => (await api.datasets()).items });
+  const datasets = useQuery({
+    queryKey: ["datasets"],
+    queryFn: async () => (await api.datasets()).items,
+    // A data set may be chosen while its report is still being made.
+    refetchInterval: ({ state }) =>
+      state.data?.some((item) => item.status === "checking") ? pace(CHECKING, state) : false,
+  });
   const job = useQuery({
     queryKey: ["job", search.from],
     queryFn: () => api.job(search.from ?? ""),

@@ -35,6 +35,8 @@ export function NoLines({ job, loading, lines, filtered }: NoLinesProps) {
     );
   }
   if (isFinal(job)) return <Empty title="The training printed nothing" />;
+  if (job.status === "waiting")
+    return <Empty title="The attempt printed nothing">The log goes on with the next attempt.</Empty>;
   return <Empty title="Nothing printed yet">Lines appear here as the training prints them.</Empty>;
 }
 

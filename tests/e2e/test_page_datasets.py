@@ -81,3 +81,17 @@ def test_what_is_no_zip_is_refused_before_it_is_sent(page: Page, platform: Platf
     page.locator("input[type=file]").set_input_files(tmp_path / "photo.jpg")
     expect(page.get_by_role("alert")).to_contain_text("photo.jpg is not a zip")
     clean_in_both_themes(page, "datasets-not-a-zip", shots)
+
+
+def test_an_action_that_fails_is_told_where_it_was_asked_for_and_in_one_toast(page: Page, platform: Platform) -> None:
+    page.route("**/api/v1/datasets/samples", lambda route: route.abort("connectionrefused"))
+    page.goto(f"{platform.address}/datasets")
+    samples = page.get_by_role("region", name="Samples")
+    samples.get_by_role("button", name="Add Digits, detection").click()
+    refusal = samples.get_by_role("alert")
+    expect(refusal).to_contain_text("The connection to the platform failed")
+    expect(page.locator("[data-sonner-toast]")).to_have_count(1)
+    page.unroute("**/api/v1/datasets/samples")
+    samples.get_by_role("button", name="Try again").click()
+    expect(refusal).to_have_count(0)
+    expect(page.get_by_role("listitem").filter(has_text="digits-detect")).to_have_count(2)

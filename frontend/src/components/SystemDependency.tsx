@@ -3,8 +3,9 @@ import { useState } from "react";
 import type { Dependency } from "../generated/api";
 import { breakerOf, policyOf, sorted, wordOf } from "../lib/dependency";
 import { tell } from "../lib/tell";
-import { api } from "../services/api";
+import { ApiError, api } from "../services/api";
 import { Dialog } from "./Dialog";
+import { ErrorAlert } from "./ErrorAlert";
 import { Ago, Button } from "./ui";
 
 const TONES = {
@@ -81,6 +82,11 @@ function Switch({ item }: { item: Dependency }) {
   };
   const isolate = useMutation({ mutationFn: () => api.isolate(item.name), ...done });
   const reset = useMutation({ mutationFn: () => api.reset(item.name), ...done });
+  const refused = isolate.error ?? reset.error;
+  const forget = () => {
+    isolate.reset();
+    reset.reset();
+  };
   const closed = item.state === "CLOSED";
   return (
     <>
@@ -111,6 +117,11 @@ function Switch({ item }: { item: Dependency }) {
             </Button>
           </div>
         </Dialog>
+      )}
+      {refused instanceof ApiError && (
+        <div className="basis-full">
+          <ErrorAlert error={refused} onDismiss={forget} />
+        </div>
       )}
     </>
   );

@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { useRef } from "react";
 import { Samples } from "../components/dataset/Samples";
 import { Upload } from "../components/dataset/Upload";
+import { ErrorAlert } from "../components/ErrorAlert";
 import { PageError } from "../components/Failures";
 import { RefetchBanner } from "../components/RefetchBanner";
 import { StatusBadge } from "../components/Status";
@@ -14,7 +15,7 @@ import { countsText, problemsText } from "../lib/dataset";
 import { bytes } from "../lib/format";
 import { nextLook, pace } from "../lib/pace";
 import { tell } from "../lib/tell";
-import { api } from "../services/api";
+import { ApiError, api } from "../services/api";
 
 const CHECKING = 700;
 const QUIET = 15_000;
@@ -52,6 +53,15 @@ export function DatasetsPage() {
             onAdd={(name) => sample.mutate(name)}
             adding={sample.isPending ? (sample.variables ?? null) : null}
           />
+          {sample.error instanceof ApiError && (
+            <div className="mt-3">
+              <ErrorAlert
+                error={sample.error}
+                onRetry={() => sample.variables && sample.mutate(sample.variables)}
+                onDismiss={() => sample.reset()}
+              />
+            </div>
+          )}
         </Card>
       </div>
       {datasets.data && datasets.error && (

@@ -3,13 +3,14 @@ import { Link } from "@tanstack/react-router";
 import { Trash2 } from "lucide-react";
 import { useState } from "react";
 import { Dialog } from "../components/Dialog";
+import { ErrorAlert } from "../components/ErrorAlert";
 import { PageError } from "../components/Failures";
 import { RuleForm } from "../components/RuleForm";
 import { Ago, Button, Card, Empty, Loading, linkClass, PageHead } from "../components/ui";
 import type { Rule } from "../generated/api";
 import { useTitle } from "../hooks/useTitle";
 import { tell } from "../lib/tell";
-import { api } from "../services/api";
+import { ApiError, api } from "../services/api";
 
 export function RulesPage() {
   useTitle("Rules");
@@ -100,6 +101,11 @@ function RuleRow({ rule }: { rule: Rule }) {
       {asking && (
         <Dialog title={`Delete the rule ${rule.label}?`} onClose={() => setAsking(false)}>
           <p>It is not asked any more. Verdicts that it took part in stay.</p>
+          {remove.error instanceof ApiError && (
+            <div className="mt-3">
+              <ErrorAlert error={remove.error} onRetry={() => remove.mutate()} />
+            </div>
+          )}
           <div className="mt-4 flex justify-end gap-2">
             <Button onClick={() => setAsking(false)}>Keep it</Button>
             <Button look="danger" busy={remove.isPending} onClick={() => remove.mutate()}>

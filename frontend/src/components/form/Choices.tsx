@@ -151,17 +151,20 @@ export function ModelChoice({ form, task }: ChoiceProps & { task: string | null 
 export function WeightsChoice({ form }: ChoiceProps) {
   const client = useQueryClient();
   const [share, setShare] = useState<number | null>(null);
+  const [refused, setRefused] = useState<string[]>([]);
   const weights = useQuery({ queryKey: ["weights"], queryFn: async () => (await api.weights()).items });
   if (!form.framework?.accepts_weights && !form.values.weights_id) return null;
   const bring = async (file: File | undefined) => {
     if (!file) return;
     setShare(0);
+    setRefused([]);
     try {
       const stored = await uploadWeights(file.name, file, setShare);
       await client.invalidateQueries({ queryKey: ["weights"] });
       form.set("weights_id", stored.weights_id);
     } catch (error) {
       tell(error as Error);
+      setRefused([(error as Error).message]);
     } finally {
       setShare(null);
     }
@@ -171,7 +174,7 @@ export function WeightsChoice({ form }: ChoiceProps) {
       form={form}
       place="weights_id"
       label={labelOf("weights_id")}
-      errors={form.fields.weights_id}
+      errors={[...refused, ...(form.fields.weights_id ?? [])]}
       hint={
         share === null ? (
           <label className={`${linkClass} cursor-pointer focus-within:outline-2`}>

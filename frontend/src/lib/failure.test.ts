@@ -1,7 +1,17 @@
 import { describe, expect, it } from "vitest";
 import type { Artifact } from "../generated/api";
 import { attempt, job, publicError } from "../test-data";
-import { chargeText, decisive, exitText, followed, goesOnText, impact, lostEpochs, reason } from "./failure";
+import {
+  chargeText,
+  decisive,
+  evidenceText,
+  exitText,
+  followed,
+  goesOnText,
+  impact,
+  lostEpochs,
+  reason,
+} from "./failure";
 import { supportText } from "./support";
 
 describe("a failed job", () => {
@@ -128,4 +138,12 @@ it("what is not charged is said apart from what is", () => {
 it("epochs beyond the last checkpoint are lost", () => {
   const failed = job({ status: "failed", goes_on: { epoch: 2, may_change: [] } });
   expect(lostEpochs(failed, [attempt({ epoch: 3 })])).toBe(1);
+});
+
+it.each([
+  ["killed_by: timeout", "The platform ended the training: its time limit was reached"],
+  ["killed_by: something", "killed_by: something"],
+  ["RuntimeError: killed_by: timeout", "RuntimeError: killed_by: timeout"],
+])("reads the evidence %s as %s", (line, text) => {
+  expect(evidenceText(line)).toBe(text);
 });

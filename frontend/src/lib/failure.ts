@@ -36,6 +36,18 @@ export function exitText(exit: Attempt["exit"]): string | null {
   return exit.code === null ? null : `exit code ${exit.code}`;
 }
 
+const ENDED_BY: Record<string, string> = {
+  timeout: "its time limit was reached",
+  cancel: "it was cancelled",
+  shutdown: "its machine was shut down",
+};
+
+/** A line of evidence as people read it: what the platform noted of its own doing, in words. */
+export function evidenceText(line: string): string {
+  const by = ENDED_BY[/^killed_by: (\w+)$/.exec(line)?.[1] ?? ""];
+  return by ? `The platform ended the training: ${by}` : line;
+}
+
 const AGAIN = "trying again";
 
 /** Why what follows an attempt follows it, without the title of its error: that stands beside it already. */

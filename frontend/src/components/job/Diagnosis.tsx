@@ -3,7 +3,7 @@
 import { Link } from "@tanstack/react-router";
 import type { Attempt, Cause, Job, PublicError } from "../../generated/api";
 import type { JobActions } from "../../hooks/useJobActions";
-import { CERTAIN, exitText } from "../../lib/failure";
+import { CERTAIN, evidenceText, exitText } from "../../lib/failure";
 import { Button, linkClass } from "../ui";
 import { InOtherWords } from "./InOtherWords";
 
@@ -56,7 +56,7 @@ function Verdict({ attempt, diagnosis, actions, onEvidence, inLog }: VerdictProp
           {evidence.map((line) => (
             <li key={line} className="flex flex-wrap items-start gap-x-2 rounded bg-hover px-2 py-1">
               <code className="min-w-0 flex-1 font-mono text-[13px] break-words whitespace-pre-wrap">
-                {line}
+                {evidenceText(line)}
               </code>
               {inLog(line) && (
                 <button type="button" className={`${linkClass} text-[13px]`} onClick={() => onEvidence(line)}>

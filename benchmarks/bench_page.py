@@ -42,8 +42,11 @@ def watching(page: Page, client: Client, agent: StandIn, lines: int) -> None:
         attempt.tell(attempt.log("".join(f"epoch {n // 500} step {n} loss 0.1234\n" for n in range(start, start + 2000))))
     page.goto(client.base.removesuffix("/api/v1"))
 
+    link = page.get_by_role("link", name=job_id).first
+    expect(link).to_be_visible()
+
     def open_it() -> None:
-        page.get_by_role("link", name=job_id).first.click()
+        link.click()
         expect(page.locator("[data-lines]")).to_have_attribute("data-lines", str(lines + 3))
 
     measured(page, f"opening a log of {lines:,} lines", open_it)

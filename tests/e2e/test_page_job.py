@@ -260,8 +260,10 @@ def test_a_log_of_a_hundred_thousand_lines_and_a_thousand_updates_a_second_stay_
         )
         attempt.tell(attempt.log("".join(lines)))
     page.goto(platform.address)
+    link = page.get_by_role("link", name=job_id).first
+    expect(link).to_be_visible()
     with traced(page) as opening:
-        page.get_by_role("link", name=job_id).first.click()
+        link.click()
         expect(page.locator(f"[data-lines='{LINES + 3}']")).to_be_visible()
     with traced(page) as using:
         scrolled(page)

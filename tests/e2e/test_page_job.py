@@ -163,6 +163,8 @@ def test_a_failure_tells_problem_diagnosis_remedy_and_impact_and_is_resumed_wher
     done.tell({"phase": "training"}, {"status": "succeeded", "result": {"metrics": {}, "epochs": 10}})
     at(page, platform, job_id, "failed")
     expect(page.get_by_text(f"retried as {again}, succeeded")).to_be_visible()
+    page.goto(f"{platform.address}/system")
+    expect(page.get_by_role("region", name="Did it help?")).to_contain_text("helped 1, did not 0")
 
 
 FAILURES = {

@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { Usage as Used } from "../generated/api";
 import { bytes, duration } from "../lib/format";
+import { pace } from "../lib/pace";
 import { byCause, byEnd, type Part, percent } from "../lib/usage";
 import { api } from "../services/api";
 import { CardError } from "./Failures";
@@ -14,7 +15,11 @@ const QUIET_MS = 30_000;
 const TONES: Record<string, string> = { succeeded: "bg-good", failed: "bg-bad", cancelled: "bg-soft" };
 
 export function Usage() {
-  const used = useQuery({ queryKey: ["usage"], queryFn: api.usage, refetchInterval: QUIET_MS });
+  const used = useQuery({
+    queryKey: ["usage"],
+    queryFn: api.usage,
+    refetchInterval: ({ state }) => pace(QUIET_MS, state),
+  });
   return (
     <Card id="usage" title="Usage">
       {used.error && !used.data && <CardError error={used.error} onRetry={() => used.refetch()} />}

@@ -204,6 +204,8 @@ def test_each_kind_of_failure_is_complete_and_accessible(
         expect(failure.get_by_role("heading", name=part)).to_be_visible()
     expect(failure).to_contain_text("is charged" if kind == "diverged" else "is not charged")
     expect(page.get_by_role("alert")).to_have_count(1)
+    # That nothing is known is no guess.
+    expect(failure.get_by_text("Likely")).to_have_count(0)
     clean_in_both_themes(page, f"job-failed-{kind}", shots)
 
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Artifact } from "../generated/api";
 import { attempt, job, publicError } from "../test-data";
 import {
+  certainty,
   chargeText,
   decisive,
   evidenceText,
@@ -146,4 +147,12 @@ it.each([
   ["RuntimeError: killed_by: timeout", "RuntimeError: killed_by: timeout"],
 ])("reads the evidence %s as %s", (line, text) => {
   expect(evidenceText(line)).toBe(text);
+});
+
+it.each([
+  ["CUDA_OOM", 0.97, "Confidence 97 %"],
+  ["CUDA_OOM", 0.6, "Likely: confidence 60 %"],
+  ["UNKNOWN_FAILURE", 0.65, "No cause was recognised"],
+])("says of %s with %s how sure it is: %s", (code, confidence, text) => {
+  expect(certainty({ code, confidence })).toBe(text);
 });

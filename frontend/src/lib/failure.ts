@@ -1,10 +1,11 @@
 // What a failed job says of itself beyond its error: diagnosis, certainty, impact. Pure.
 
 import type { Artifact, Attempt, Job } from "../generated/api";
+import type { ErrorCode } from "../generated/errorCodes";
 import { duration } from "./format";
 
 /** Below this a diagnosis is called likely. */
-export const CERTAIN = 0.8;
+const CERTAIN = 0.8;
 
 const CAUSERS: Record<string, string> = {
   user: "the configuration",
@@ -16,6 +17,20 @@ const CAUSERS: Record<string, string> = {
 
 /** Whose fault it is, in words; null where nobody knows. */
 export const causerWord = (causer: string): string | null => CAUSERS[causer] ?? null;
+
+const UNKNOWN: ErrorCode = "UNKNOWN_FAILURE";
+
+type Found = Pick<NonNullable<Attempt["diagnosis"]>, "code" | "confidence">;
+
+/** Whether a diagnosis may be wrong. That the cause is not known is no guess. */
+export const isGuess = ({ code, confidence }: Found) => code !== UNKNOWN && confidence < CERTAIN;
+
+/** How sure a diagnosis is, in words. */
+export function certainty(found: Found): string {
+  if (found.code === UNKNOWN) return "No cause was recognised";
+  const sure = `onfidence ${Math.round(found.confidence * 100)} %`;
+  return isGuess(found) ? `Likely: c${sure}` : `C${sure}`;
+}
 
 const SIGNALS: Record<number, string> = {
   1: "SIGHUP",

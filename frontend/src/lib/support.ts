@@ -1,7 +1,7 @@
 // A failed job as Markdown, for an issue or a chat. Pure; what it holds has left the backend redacted.
 
 import type { Attempt, Job } from "../generated/api";
-import { CERTAIN, exitText } from "./failure";
+import { exitText, isGuess } from "./failure";
 import { duration } from "./format";
 import { title } from "./job";
 import type { LogLine } from "./logStore";
@@ -57,7 +57,7 @@ function attemptText(attempt: Attempt): string[] {
   if (attempt.diagnosis) {
     const { code, confidence, entity, evidence } = attempt.diagnosis;
     lines.push(
-      `- ${confidence < CERTAIN ? "likely " : ""}${code} (${Math.round(confidence * 100)} %)${entity ? `, ${entity}` : ""}`,
+      `- ${isGuess(attempt.diagnosis) ? "likely " : ""}${code} (${Math.round(confidence * 100)} %)${entity ? `, ${entity}` : ""}`,
     );
     lines.push(...evidence.map((line) => `  - \`${line.replaceAll("`", "'")}\``));
   }

@@ -3,7 +3,7 @@
 import { Link } from "@tanstack/react-router";
 import type { Attempt, Cause, Job, PublicError } from "../../generated/api";
 import type { JobActions } from "../../hooks/useJobActions";
-import { CERTAIN, evidenceText, exitText } from "../../lib/failure";
+import { certainty, evidenceText, exitText } from "../../lib/failure";
 import { Button, linkClass } from "../ui";
 import { InOtherWords } from "./InOtherWords";
 
@@ -37,13 +37,12 @@ interface VerdictProps extends Omit<DiagnosisProps, "job" | "error"> {
 }
 
 function Verdict({ attempt, diagnosis, actions, onEvidence, inLog }: VerdictProps) {
-  const { confidence, entity, evidence } = diagnosis;
+  const { entity, evidence } = diagnosis;
   const ended = exitText(attempt.exit);
   return (
     <>
       <p>
-        {confidence < CERTAIN ? "Likely: confidence" : "Confidence"} {Math.round(confidence * 100)} %, from
-        attempt {attempt.attempt}
+        {certainty(diagnosis)}, from attempt {attempt.attempt}
         {ended && `, ${ended}`}.
       </p>
       {entity && (

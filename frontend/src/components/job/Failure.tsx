@@ -7,7 +7,7 @@ import type { ReactNode, Ref } from "react";
 import type { Artifact, Attempt, Fix, Job, PublicError } from "../../generated/api";
 import { errorCodes, isErrorCode } from "../../generated/errorCodes";
 import type { JobActions } from "../../hooks/useJobActions";
-import { CERTAIN, causerWord, decisive, goesOnText, impact } from "../../lib/failure";
+import { causerWord, decisive, goesOnText, impact, isGuess } from "../../lib/failure";
 import { remedies, safeUrl } from "../../lib/fixes";
 import { changes } from "../../lib/job";
 import { api } from "../../services/api";
@@ -45,7 +45,7 @@ export function Failure({
 }: FailureProps) {
   const attempt = decisive(attempts);
   const cause = isErrorCode(error.code) ? causerWord(errorCodes[error.code].causer) : null;
-  const unsure = attempt?.diagnosis ? attempt.diagnosis.confidence < CERTAIN : false;
+  const unsure = attempt?.diagnosis ? isGuess(attempt.diagnosis) : false;
   return (
     <section
       aria-labelledby="failure-title"

@@ -10,7 +10,7 @@ export default defineConfig({
   plugins: [react(), tailwindcss()],
   // `npm run dev` beside a running platform: VTP_URL is its address, as `vtp up` prints it.
   server: {
-    proxy: { "/api": backend, "/errors": backend, "/ws": { ...backend, ws: true }, "^/\\?token=": backend },
+    proxy: { "/api": backend, "^/errors/": backend, "/ws": { ...backend, ws: true }, "^/\\?token=": backend },
   },
   build: { chunkSizeWarningLimit: 600 },
   test: {

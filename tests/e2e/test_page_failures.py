@@ -274,6 +274,7 @@ def test_the_keyboard_alone_finds_and_resolves(
             break
     page.keyboard.press("Enter")
     expect(page.get_by_role("region", name="State")).to_contain_text("Resolved by owner")
+    expect(page.get_by_role("button", name="Reopen")).to_be_focused()
     group = int(page.url.rsplit("/", 1)[1])
     assert client.get(f"/errors/groups/{group}")["state"] == "resolved"
     client.post(f"/errors/groups/{group}/state", {"state": "open"})

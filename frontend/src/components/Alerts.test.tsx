@@ -1,12 +1,10 @@
-import { QueryClientProvider } from "@tanstack/react-query";
-import { createMemoryHistory, createRootRoute, createRouter, RouterProvider } from "@tanstack/react-router";
-import { fireEvent, render, screen, within } from "@testing-library/react";
+import { fireEvent, screen, within } from "@testing-library/react";
 import { HttpResponse, http } from "msw";
 import { setupServer } from "msw/node";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { HeldAlert, SystemAlerts, ToldAlert } from "../generated/api";
-import { makeQueryClient } from "../queryClient";
 import { publicError } from "../test-data";
+import { routed } from "../test-routed";
 import { Alerts } from "./Alerts";
 
 const server = setupServer();
@@ -55,17 +53,7 @@ function card(answer: SystemAlerts | Response, role = "operator") {
       answer instanceof Response ? answer : HttpResponse.json(answer),
     ),
   );
-  const router = createRouter({
-    routeTree: createRootRoute({ component: Alerts }),
-    history: createMemoryHistory(),
-  });
-  const client = makeQueryClient();
-  render(
-    <QueryClientProvider client={client}>
-      <RouterProvider router={router as never} />
-    </QueryClientProvider>,
-  );
-  return client;
+  return routed(Alerts);
 }
 
 describe("alerts", () => {

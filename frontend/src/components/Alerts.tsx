@@ -118,7 +118,18 @@ function Told({ alerts: { told, receiver, alertmanager } }: { alerts: SystemAler
       )}
       <ul className="divide-y divide-line">
         {shown.map((item) => (
-          <ToldRow key={`${item.at} ${item.code} ${item.trace_id}`} item={item} />
+          <ToldRow
+            key={[
+              item.at,
+              item.kind,
+              item.code,
+              item.trace_id,
+              item.group_id,
+              item.job_id,
+              item.outcome,
+            ].join(" ")}
+            item={item}
+          />
         ))}
       </ul>
       {told.length > SHOWN && (

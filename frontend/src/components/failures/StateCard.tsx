@@ -1,6 +1,6 @@
 // How a group stands, what became of it until now, and the switch of its state.
 
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { GroupDetail, PastState, StateChange } from "../../generated/api";
 import { useGroupState } from "../../hooks/useErrorGroups";
 import { useIsOperator } from "../../hooks/useSession";
@@ -42,6 +42,15 @@ function Change({ group }: { group: GroupDetail }) {
   const change = useGroupState(group);
   const to = (state: StateChange["state"]) =>
     change.mutate({ state, note: note.trim() || null }, { onSuccess: () => setNote("") });
+  const buttons = useRef<HTMLDivElement>(null);
+  const pending = change.isPending;
+  const acted = useRef(false);
+  useEffect(() => {
+    // A button that waits or goes takes the focus with it: whoever works by keyboard goes on at the one that is there now.
+    if (acted.current && !pending && document.activeElement === document.body)
+      buttons.current?.querySelector("button")?.focus();
+    acted.current = pending;
+  }, [pending]);
   const settled = group.state === "resolved" || group.state === "ignored";
   return (
     <div className="mt-3">
@@ -54,17 +63,17 @@ function Change({ group }: { group: GroupDetail }) {
           onChange={(event) => setNote(event.target.value)}
         />
       </label>
-      <div className="mt-2 flex flex-wrap gap-2">
+      <div ref={buttons} className="mt-2 flex flex-wrap gap-2">
         {settled ? (
-          <Button busy={change.isPending} onClick={() => to("open")}>
+          <Button busy={pending} onClick={() => to("open")}>
             Reopen
           </Button>
         ) : (
           <>
-            <Button look="primary" busy={change.isPending} onClick={() => to("resolved")}>
+            <Button look="primary" busy={pending} onClick={() => to("resolved")}>
               Resolve
             </Button>
-            <Button busy={change.isPending} onClick={() => to("ignored")}>
+            <Button busy={pending} onClick={() => to("ignored")}>
               Ignore
             </Button>
           </>

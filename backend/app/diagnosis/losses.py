@@ -18,12 +18,20 @@ _LOSS = (
 _HEAD = r"^\s*Epoch\s+GPU_mem\s+([^\n]*)$"
 _ROW = r"^[ \t]*\d+/\d+[ \t]+[\d.]+G[ \t]+([-+.\w \t]+):"
 _OTHER = re.compile(rb"val|test|eval|best|scale", re.IGNORECASE)
+_LOST_GRADIENT = re.compile(rb"[^\n]{0,40}grad_?norm\W{1,4}(?:nan|inf)\b", re.IGNORECASE)
+"""A loss of zero beside a gradient that is none is the mean of what is not finite."""
+_SUMMARY = b"train_runtime"
+"""The mean over the whole training, which Transformers prints at its end."""
 
 
 def _named(tail: bytes) -> Iterator[tuple[int, float]]:
     for found in compiled(_LOSS).finditer(tail):
-        if not _OTHER.search(found[1]):
-            yield found.start(1), float(found[2])
+        before = tail[tail.rfind(b"\n", 0, found.start(1)) + 1 : found.start(1)]
+        if _OTHER.search(found[1]) or _SUMMARY in before:
+            continue
+        value = float(found[2])
+        lost = value == 0 and _LOST_GRADIENT.match(tail, found.end(2))
+        yield found.start(1), math.nan if lost else value
 
 
 def _columns(tail: bytes) -> Iterator[tuple[int, float]]:

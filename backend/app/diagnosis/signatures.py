@@ -158,7 +158,8 @@ _FILE = re.compile(
     r"|webp|gif|zip|tar|tgz|gz|pkl|bin|txt|log|parquet|tfrecords?|xml|idx|rec|mp4|dcm|db|arrow))(?![\w(])"
 )
 _UNREAD = re.compile(
-    r"\b(?:can(?:no|')t|could not|unable|no \w+ found|fail\w*|error|corrupt\w*|truncated|bad|invalid|while (?:read|load|process)ing)\b",
+    r"\b(?:can(?:no|')t|could not|unable|no \w+ found|fail\w*|error|corrupt\w*|truncated|bad|invalid"
+    r"|while (?:read|load|process)ing)\b",
     re.IGNORECASE,
 )
 _SOURCE = re.compile(r"^ {4,}(.*)$", re.MULTILINE)

@@ -23,7 +23,12 @@ def lines(*losses: str) -> str:
         (lines(*["0.0"] * 6), 0),
         (lines("0.3", *["0.0"] * 6), None),
         ("{'loss': nan, 'grad_norm': nan}\n{'loss': nan, 'grad_norm': nan}", 0),
-        ("{'loss': 2.4, 'grad_norm': 3.1}\n" + "{'loss': 0.0, 'grad_norm': nan}\n" * 2 + "{'train_loss': 0.3}", 1),
+        (
+            "{'loss': 2.4, 'grad_norm': 3.1}\n"
+            + "{'loss': 0.0, 'grad_norm': nan}\n" * 2
+            + "{'train_runtime': 8.2, 'train_loss': 0.3}",
+            1,
+        ),
         ("{'loss': 2.4, 'grad_norm': nan}\n{'loss': 2.1, 'grad_norm': 2.0}", None),
         ("val_loss: nan\nval_loss: nan\ntrain_loss: 0.3", None),
         (f"{HEAD}\n{BAD.format(1)}\n{BAD.format(2)}", 1),

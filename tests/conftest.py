@@ -20,7 +20,7 @@ from PIL import Image
 
 from app.api.deps import Platform
 from app.config import Settings
-from app.core import logging, timing, tracing
+from app.core import budget, logging, timing, tracing
 from app.main import create_app
 from app.schemas.wire import AgentReport
 from tests.integration.servers import object_store, postgres, postgres_url, proxied, s3_environment, s3_url, temporal
@@ -47,6 +47,13 @@ def no_waiting() -> Iterator[timing.TestTiming]:
     """Back-off passes at once."""
     with timing.testing() as clock:
         yield clock
+
+
+@pytest.fixture(autouse=True)
+def one_process() -> Iterator[None]:
+    """A test with several backends in this process leaves no share of the retry budget behind."""
+    yield
+    budget.share_among(1)
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,8 @@ def note_waits() -> None:
 
     if not hasattr(request_utils.Retry, "notes_waits"):
         request_utils.Retry = _noting(request_utils.Retry)
+        # Connections that somebody in this process made before count their tries the old way.
+        request_utils._cached_get_request_session.cache_clear()  # noqa: SLF001 - there is no public way
 
 
 def _noting(base: Any) -> Any:

@@ -71,6 +71,7 @@ bench: setup-tests ## Measure what the platform costs, beside its peers
 	@$(BIN)/python benchmarks/bench_logs.py
 	@$(BIN)/python benchmarks/bench_pipeline.py
 	@$(BIN)/python benchmarks/bench_page.py
+	@$(BIN)/python benchmarks/bench_mlflow.py
 
 generate: setup-tests ## Write the files that are made from others
 	@$(BIN)/python tools/generate.py

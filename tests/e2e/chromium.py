@@ -179,3 +179,14 @@ VITALS = """() => new Promise((resolve) => {
     .observe({type: "layout-shift", buffered: true});
   setTimeout(() => resolve(seen), 1500);
 })"""
+
+
+def first_failure_by_keyboard(page: Page, job_id: str, heading: str) -> None:
+    """Opens the first job of the list and goes to its failure, with keys alone."""
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/jobs/{job_id}")
+    failure = page.get_by_role("heading", name=heading)
+    expect(failure).to_be_visible()
+    page.keyboard.press("f")
+    expect(failure).to_be_focused()

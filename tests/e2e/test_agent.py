@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import classification_zip
+from tests.disks import small_file_system
 from tests.running import EVERY, JOBS, SKLEARN, RunningPlatform, running
 from tests.waiting import eventually
 
@@ -85,15 +85,8 @@ async def test_a_training_that_hangs_is_noticed_and_goes_on_from_its_last_checkp
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 16 MiB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+    with small_file_system(tmp_path / "disk", 16) as disk:
+        yield disk
 
 
 async def test_a_full_disk_is_called_by_its_name_although_nothing_more_can_be_written(

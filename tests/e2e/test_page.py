@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.e2e.browsing import PATIENCE, ROOT, SMALL, Client, Platform, opened
-from tests.e2e.chromium import MARKS, clean_in_both_themes, faults
+from tests.e2e.chromium import MARKS, clean_in_both_themes, faults, first_failure_by_keyboard
 from tests.waiting import until
 
 pytestmark = MARKS
@@ -271,13 +271,7 @@ def test_the_list_tells_reasons_narrows_and_obeys_the_keyboard(
     page.keyboard.type("refused for")
     page.keyboard.press("Escape")
     expect(page.get_by_text("1 found")).to_be_visible()
-    page.keyboard.press("j")
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"**/jobs/{job_id}")
-    heading = page.get_by_role("heading", name="7 images cannot be read")
-    expect(heading).to_be_visible()
-    page.keyboard.press("f")
-    expect(heading).to_be_focused()
+    first_failure_by_keyboard(page, job_id, "7 images cannot be read")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
     clean_in_both_themes(page, "help", shots)

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.browsing import ROOT, Client, Platform
-from tests.e2e.chromium import MARKS, clean_in_both_themes
+from tests.e2e.chromium import MARKS, clean_in_both_themes, first_failure_by_keyboard
 from tests.waiting import until
 
 pytestmark = MARKS
@@ -76,13 +76,7 @@ def test_the_keyboard_alone_goes_from_a_failed_job_to_its_fix(page: Page, platfo
     until(lambda: client.status(job_id) == "failed", f"the end of {job_id}")
     page.goto(platform.address)
     expect(page.get_by_role("listitem").first).to_contain_text("by hand")
-    page.keyboard.press("j")
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"**/jobs/{job_id}")
-    heading = page.get_by_role("heading", name="7 images cannot be read")
-    expect(heading).to_be_visible()
-    page.keyboard.press("f")
-    expect(heading).to_be_focused()
+    first_failure_by_keyboard(page, job_id, "7 images cannot be read")
     tab_to(page, "Apply and train")
     page.keyboard.press("Enter")
     page.wait_for_url(lambda url: re.search(r"/jobs/J-\d+$", url) and not url.endswith(f"/{job_id}"))

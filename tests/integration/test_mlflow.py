@@ -18,6 +18,7 @@ from sqlalchemy import update
 from app.api.deps import Platform
 from app.clients import mlflow as module
 from app.config import Settings
+from app.core.errors import PlatformError
 from app.core.timing import TestTiming
 from app.db.mlflow import MlflowRun
 from app.main import create_app
@@ -368,6 +369,27 @@ async def test_a_server_that_asks_to_be_left_alone_is_asked_again_but_not_before
     assert (await training.shown())["state"] == "following"
     assert store.epochs() == [(1, 0.1), (2, 0.2), (3, 0.3)]
     assert no_waiting.waits == []
+
+
+async def test_who_only_looks_whether_a_server_is_there_heeds_and_passes_on_what_it_asks(
+    begin: Begin, follower: MlflowRuns, store: Store, proxy: FaultProxy, clock: Clock
+) -> None:
+    training = await begin()
+    answered("429 Too Many Requests", Retry_After="90")(proxy)
+    before = len(proxy.faults.answers)
+    for _ in range(2):
+        with pytest.raises(PlatformError):
+            await follower.client.version()
+    await training.train(1)
+    await follower.round()
+    shown = await training.shown()
+    assert (shown["state"], shown["reason"]) == ("behind", "has too many requests (429)")
+    assert len(proxy.faults.answers) == before - 1
+    proxy.heal()
+    clock.move(90.1)
+    await follower.round()
+    assert (await training.shown())["state"] == "following"
+    assert store.epochs() == [(1, 0.1)]
 
 
 async def test_an_answer_that_is_lost_stores_nothing_twice(

@@ -5,7 +5,6 @@ import contextlib
 import re
 import resource
 import signal
-import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from app.api.deps import Platform
 from app.clients import trainer as module
 from app.core.timing import TestTiming
 from tests.conftest import SECRET, add_dataset, classification_zip
+from tests.disks import small_file_system
 from tests.integration.faults_table import Record
 from tests.integration.proxy import FaultProxy, fault_proxy, http_answer
 from tests.running import EVERY, JOBS, SKLEARN, RunningPlatform
@@ -226,14 +226,8 @@ async def test_what_comes_of_a_submission_when_the_agent_cannot_be_asked(
 @pytest.fixture
 def small_disk(ways: tuple[RunningPlatform, FaultProxy, FaultProxy]) -> Iterator[Path]:
     """The agent's folder on a file system of its own."""
-    disk = ways[0].home / "agent"
-    disk.mkdir(parents=True)
-    command = ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(disk)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+    with small_file_system(ways[0].home / "agent", 32) as disk:
+        yield disk
 
 
 async def test_an_agent_whose_disk_is_full_takes_nothing_and_says_why(

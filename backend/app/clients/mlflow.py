@@ -109,8 +109,10 @@ class MlflowClient:
         """The server's version, asked for once and not for long.
 
         Raises:
-            PlatformError: MLFLOW_UNAVAILABLE; `trouble` tells why.
+            PlatformError: MLFLOW_UNAVAILABLE; `trouble` tells why. So also, unasked, while it is to be left alone.
         """
+        if self.wait_asked is not None:
+            raise PlatformError.from_code("MLFLOW_UNAVAILABLE")
         return await self._tried_once(_version)
 
     async def open_run(self, start: RunStart) -> str | None:

@@ -245,7 +245,8 @@ class WayOut:
 
 
 def _without_second_last_resort(app: FastAPI) -> None:
-    """Leaves out the framework's own last resort: `CatchAll` lets nothing through to it, and it costs every answer."""
+    """Leaves out the framework's own last resort, which costs every answer: what `CatchAll` lets through has begun to be
+    answered, and nobody can answer it any more."""
     build = app.build_middleware_stack
 
     def built() -> ASGIApp:

@@ -123,20 +123,25 @@ class MlflowRuns:
                 self._later.pop(run.job_id, None)
 
     def _may_ask(self) -> bool:
-        """Whether the time is over for which MLflow asked to be left alone, if it did."""
+        """Whether the time is over for which MLflow asked to be left alone, whoever was told so."""
+        if self._not_before is None and self.client.wait_asked:
+            self._note_away()
+            self._leave_alone()
         if self._not_before is not None and self.clock() < self._not_before:
             return False
         self._not_before = self.client.wait_asked = None
         return True
+
+    def _leave_alone(self) -> None:
+        """Notes until when, where MLflow has asked for it."""
+        if self.client.wait_asked:
+            self._not_before = self.clock() + timedelta(seconds=min(LONGEST_ASKED, self.client.wait_asked))
 
     async def _is_back(self) -> bool:
         """Whether MLflow answers a small question; notes where it does not, or has just asked not to be asked."""
         trouble = self.client.trouble
         if trouble:
             self.last_trouble = (self.clock(), trouble)
-        if self.client.wait_asked:
-            self._note_away()
-            return False
         try:
             await self.client.version()
         except PlatformError:
@@ -157,9 +162,7 @@ class MlflowRuns:
             logger.warning("mlflow is away: trainings go on, figures wait", reason=self.client.trouble)
 
     async def _stay_away(self) -> None:
-        asked = self.client.wait_asked
-        if asked:
-            self._not_before = self.clock() + timedelta(seconds=min(LONGEST_ASKED, asked))
+        self._leave_alone()
         await self._keep()
 
     async def _keep(self) -> None:

@@ -16,7 +16,7 @@ from app.core.errors import PlatformError
 from app.core.policies import POLICIES
 from app.db.session import Database
 from app.services.agents import AgentService
-from app.services.alerts import ALERTMANAGER
+from app.services.alerts import alertmanager_of
 
 PATIENCE = 2.0
 """Seconds after which a dependency that has not answered counts as not reachable."""
@@ -84,7 +84,7 @@ def probes(of: Integrations) -> list[Probe]:
     settings = of.settings
     alerts, sentry = settings.alert_url, settings.sentry_dsn.get_secret_value() if settings.sentry_dsn else None
     llm = of.llm and (of.llm.base_url or LLM_ADDRESSES[of.llm.provider])
-    alert_kind = "alertmanager" if (alerts or "").rstrip("/").endswith(ALERTMANAGER) else "webhook"
+    alert_kind = alerts and ("alertmanager" if alertmanager_of(alerts) else "webhook")
     return [
         Probe("trainer", "agents", lambda: _agents(of)),
         Probe("mlflow", of.mlflow and "server", _version(of.mlflow), FIRST_IMPORT),
@@ -92,7 +92,7 @@ def probes(of: Integrations) -> list[Probe]:
         Probe("temporal", of.temporal and "server", _version(of.temporal)),
         Probe("database", "sqlite" if of.db.sqlite else "postgresql", _version(of.db)),
         Probe("llm", of.llm and of.llm.provider, _connection("llm", llm and through(llm))),
-        Probe("alerts", alerts and alert_kind, _connection("alerts", alerts)),
+        Probe("alerts", alert_kind, _connection("alerts", alerts)),
         Probe("alertmanager", of.alertmanager and "server", _version(of.alertmanager)),
         Probe("sentry", sentry and "server", _connection("sentry", sentry and through(sentry))),
         Probe("traces", settings.otlp_endpoint and "otlp", _connection("traces", settings.otlp_endpoint)),

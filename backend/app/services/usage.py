@@ -15,7 +15,6 @@ from app.db.states import JOB_ACTIVE
 
 async def held(db: Database, most_open: int) -> dict[str, Any]:
     """What is taken up now: places for open jobs, bytes of data sets and of files that trainings left."""
-
     asked = (
         select(func.count()).select_from(Job).where(Job.status.in_(JOB_ACTIVE)),
         select(func.sum(Dataset.bytes)),

@@ -2,8 +2,9 @@
 
 import { useQuery } from "@tanstack/react-query";
 import { failures } from "../services/failures";
+import { AboutCode } from "./AboutCode";
 import { titleOf } from "./jobs/Reasons";
-import { Card, linkClass } from "./ui";
+import { Card } from "./ui";
 
 /** Nothing is shown as long as nobody has answered "Did this help?". */
 export function Helpful() {
@@ -16,15 +17,7 @@ export function Helpful() {
         {items.map(({ code, helped, did_not }) => (
           <li key={code} className="flex flex-wrap items-baseline justify-between gap-x-4 px-4 py-2">
             <span className="min-w-0">
-              {titleOf(code)}{" "}
-              <a
-                href={`/errors/${code}`}
-                target="_blank"
-                rel="noreferrer"
-                className={`${linkClass} text-[13px]`}
-              >
-                About<span className="sr-only"> {code}</span>
-              </a>
+              {titleOf(code)} <AboutCode code={code} />
             </span>
             <span className="text-[13px] text-soft tabular-nums">
               helped {helped.toLocaleString("en")}, did not {did_not.toLocaleString("en")}

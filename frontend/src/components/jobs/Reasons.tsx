@@ -1,7 +1,8 @@
 import type { JobSummary } from "../../generated/api";
 import { errorCodes, isErrorCode } from "../../generated/errorCodes";
 import type { JobSearch } from "../../router";
-import { Card, Empty, linkClass } from "../ui";
+import { AboutCode } from "../AboutCode";
+import { Card, Empty } from "../ui";
 import { RetryMany } from "./RetryMany";
 
 export const titleOf = (code: string) => (isErrorCode(code) ? errorCodes[code].title : code);
@@ -48,14 +49,7 @@ export function Reasons({ summary, search, onCode }: Props) {
                 </span>
               </p>
               <div className="flex items-center justify-end gap-2">
-                <a
-                  href={`/errors/${code}`}
-                  target="_blank"
-                  rel="noreferrer"
-                  className={`${linkClass} text-[13px]`}
-                >
-                  About<span className="sr-only"> {code}</span>
-                </a>
+                <AboutCode code={code} />
                 {unresolved > 0 && <RetryMany code={code} count={unresolved} search={search} />}
               </div>
             </li>

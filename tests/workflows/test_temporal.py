@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -16,12 +16,14 @@ from app.api.deps import Platform
 from app.clients import temporal as temporal_client
 from app.config import Settings
 from app.core import logging
+from app.core.errors import PlatformError
 from app.main import create_app
 from app.workflows import temporal as temporal_driver
 from app.workflows.dispatch import Dispatcher
 from app.workflows.temporal import TemporalDriver
 from tests.conftest import Clock, TrainerService, register_agent
 from tests.core.servers import Temporal
+from tests.integration.proxy import FaultProxy
 from tests.integration.servers import need_temporal, new_queue
 from tests.services.test_verdicts import CONFIG, JOBS, Talk
 from tests.waiting import eventually
@@ -197,6 +199,49 @@ async def test_two_backends_share_the_work_and_start_every_attempt_once(
 
         await eventually(over, 20, what="the end of all workflows", every=0.05)
     assert sorted(spec["job_id"] for spec in talk.service.specs) == sorted(ids)
+
+
+class TestSharedByBackends:
+    """Two backends on PostgreSQL, of which only one has a way to the server that can be broken."""
+
+    @pytest.fixture
+    def way(self, server: Temporal, proxied: Callable[[int], FaultProxy]) -> FaultProxy:
+        return proxied(int(server.address.rpartition(":")[2]))
+
+    @pytest.fixture
+    def settings(self, settings: Settings, way: FaultProxy, postgres_url: str) -> Settings:
+        changes = {"temporal_address": f"127.0.0.1:{way.port}", "database_url": postgres_url}
+        return settings.model_copy(update=changes)
+
+    async def test_a_server_that_one_finds_failing_is_left_alone_by_all_until_one_finds_it_well(
+        self,
+        settings: Settings,
+        clock: Clock,
+        driver: TemporalDriver,
+        platform: Platform,
+        client: AsyncClient,
+        server: Temporal,
+        way: FaultProxy,
+    ) -> None:
+        well = settings.model_copy(update={"temporal_address": server.address})
+        async with another(well, clock, client.headers) as (other, _):
+            way.refuse()
+            while driver.client.breaker.state == "CLOSED":
+                with pytest.raises(PlatformError):
+                    await driver.client.running()
+            await platform.cluster.breakers.stop()
+            await other.cluster.beat()
+            theirs = other.driver.client
+            assert theirs.breaker.state == "OPEN", "though its own way is well"
+            with pytest.raises(PlatformError) as refused:
+                await theirs.running()
+            assert refused.value.code == "TEMPORAL_ERROR"
+            way.heal()
+            assert await theirs.version()
+            await other.cluster.breakers.stop()
+            await platform.cluster.beat()
+            assert driver.client.breaker.state == "CLOSED"
+            assert await driver.client.running() == set()
 
 
 async def test_a_backend_ends_in_time_though_the_server_hangs(

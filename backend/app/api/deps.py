@@ -221,11 +221,11 @@ def _share(platform: Platform) -> None:
     cluster = platform.cluster
     cluster.gone += [platform.datasets.checks.take_up_soon, platform.driver.kick]
     platform.trainer.on_breaker = cluster.breakers.share
-    if platform.explanations.llm is not None:
-        cluster.breakers.share(platform.explanations.llm.breaker)
-    for own in (platform.db, platform.driver.client):
-        if own is not None:
-            cluster.breakers.follow(own.breaker)
+    for called in (platform.explanations.llm, platform.driver.client):
+        if called is not None:
+            cluster.breakers.share(called.breaker)
+    # What keeps the shared state cannot tell that it is away itself.
+    cluster.breakers.follow(platform.db.breaker)
 
 
 def platform_of(connection: HTTPConnection) -> Platform:

@@ -1,18 +1,21 @@
 """The backend about itself: health, dependencies and their breakers, metrics, session."""
 
 import gc
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
 
 from app.api.deps import Platform
 from app.config import Settings
 from app.core.errors import DatabaseError
 from app.core.policies import POLICIES
 from app.services.probes import BESIDE_POLICIES
+from tests.clients.llm_server import LlmServer
 from tests.conftest import TOKEN, TrainerService, register_agent
 from tests.contract.shape import assert_canonical_error
 from tests.waiting import eventually
@@ -177,6 +180,28 @@ async def test_each_integration_tells_what_it_is_whether_it_is_there_and_its_ver
     status = (await client.get("/api/v1/system/status")).json()
     assert status["status"] == "degraded"
     assert [part["what"] for part in status["degraded"]] == ["1 of 2 agents cannot be reached"]
+
+
+class TestWithALanguageModel:
+    """One is set up, by its environment variables' settings."""
+
+    @pytest.fixture
+    def server(self) -> Iterator[LlmServer]:
+        server = LlmServer()
+        yield server
+        server.close()
+
+    @pytest.fixture
+    def settings(self, settings: Settings, server: LlmServer) -> Settings:
+        changes = {"anthropic_api_key": SecretStr("key"), "anthropic_base_url": server.url, "llm_model": "small-1"}
+        return settings.model_copy(update=changes)
+
+    async def test_it_is_told_which_one_is_asked_and_whether_it_is_there_without_a_call(
+        self, client: httpx.AsyncClient, server: LlmServer
+    ) -> None:
+        items = (await client.get(DEPENDENCIES)).json()["items"]
+        item = next(item for item in items if item["name"] == "llm")
+        assert (item["configured"], item["reachable"], item["version"], server.asked) == ("anthropic", True, "small-1", [])
 
 
 async def test_an_agent_that_is_drained_or_excluded_is_none_that_a_training_could_start_on(

@@ -215,6 +215,9 @@ class Database:
         Raises:
             DatabaseError: it does not.
         """
+        return await self._to_its_end(self._version())
+
+    async def _version(self) -> str:
         question = "select sqlite_version()" if self.sqlite else "show server_version"
         with database_errors("version"):
             async with self.engine.connect() as connection:

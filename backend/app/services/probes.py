@@ -91,7 +91,7 @@ def probes(of: Integrations) -> list[Probe]:
         Probe("storage", of.storage.kind, lambda: _storage(of.storage)),
         Probe("temporal", of.temporal and "server", _version(of.temporal)),
         Probe("database", "sqlite" if of.db.sqlite else "postgresql", _version(of.db)),
-        Probe("llm", of.llm and of.llm.provider, _connection("llm", llm and through(llm))),
+        Probe("llm", of.llm and of.llm.provider, _connection("llm", llm and through(llm), of.llm and of.llm.model)),
         Probe("alerts", alert_kind, _connection("alerts", alerts)),
         Probe("alertmanager", of.alertmanager and "server", _version(of.alertmanager)),
         Probe("sentry", sentry and "server", _connection("sentry", sentry and through(sentry))),
@@ -106,11 +106,11 @@ def _version(of: Asked | None) -> Callable[[], Awaitable[Told]]:
     return ask
 
 
-def _connection(name: str, url: str | None) -> Callable[[], Awaitable[Told]]:
+def _connection(name: str, url: str | None, version: str | None = None) -> Callable[[], Awaitable[Told]]:
     async def ask() -> Told:
         if url is not None:
             await takes_connections(url, TITLES[name])
-        return Told()
+        return Told(version)
 
     return ask
 

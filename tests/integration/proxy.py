@@ -23,7 +23,8 @@ class Faults:
 
     `latency` is in seconds for each piece of data, in both directions. `cut_after` resets a connection once the server has
     answered that many bytes; `cut_at` does so once, in place of the answer to these words of the client. `answers` holds
-    whole HTTP answers that are given in place of the server's, one a request; `garbage` is what every connection gets.
+    whole HTTP answers that are given in place of the server's, one a request; `garbage` is what every connection gets;
+    with `http2_status` every request over HTTP/2 gets that status, as a load balancer without servers answers.
     """
 
     latency: float = 0.0
@@ -31,6 +32,7 @@ class Faults:
     cut_at: bytes | None = None
     answers: list[bytes] = field(default_factory=list)
     garbage: bytes | None = None
+    http2_status: int | None = None
 
 
 class FaultProxy:
@@ -132,6 +134,10 @@ class FaultProxy:
             await writer.drain()
             writer.close()
             return
+        if self.faults.http2_status is not None:
+            await self._answer_http2(reader, writer)
+            writer.close()
+            return
         up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.target)
         pair = (writer, up_writer)
         self._pairs.add(pair)
@@ -157,6 +163,28 @@ class FaultProxy:
             if self.faults.cut_at is not None and self.faults.cut_at in data:
                 self.faults.cut_at, self.faults.cut_after = None, ONCE
             writer.write(data)
+            await writer.drain()
+
+    async def _answer_http2(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answers every request of a connection with a status and nothing else, until that is to end."""
+        data, headers, settings, ping = 0, 1, 4, 6
+        end, acknowledged = 0x5, 0x1
+        await reader.readexactly(len(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
+        writer.write(_frame(settings, 0, 0, b""))
+        while True:
+            head = await reader.readexactly(9)
+            status = self.faults.http2_status
+            if status is None:
+                return
+            kind, flags, stream = head[3], head[4], int.from_bytes(head[5:], "big")
+            body = await reader.readexactly(int.from_bytes(head[:3], "big"))
+            if kind == headers:
+                # A literal value of the eighth name of HPACK's table: `:status`.
+                writer.write(_frame(headers, end, stream, b"\x08\x03" + str(status).encode()))
+            elif kind == data and body:
+                writer.write(_frame(8, 0, 0, len(body).to_bytes(4, "big")))
+            elif kind in (settings, ping) and not flags & acknowledged:
+                writer.write(_frame(kind, acknowledged, 0, body if kind == ping else b""))
             await writer.drain()
 
     def _counted(self) -> Callable[[bytes], Any]:
@@ -198,6 +226,10 @@ def http_answer(status: str, body: bytes = b"", kind: str = "application/xml", *
     told = {"Content-Type": kind, "Content-Length": str(len(body)), "Connection": "close", **headers}
     lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in told.items())
     return f"HTTP/1.1 {status}\r\n{lines}\r\n".encode() + body
+
+
+def _frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:
+    return len(body).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + body
 
 
 def _abort(writer: asyncio.StreamWriter) -> None:

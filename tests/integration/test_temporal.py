@@ -185,6 +185,17 @@ async def test_garbage_answer(talk: Talk, way: FaultProxy, record_fault: Record)
     record_fault("Temporal", "garbage answer", "TEMPORAL_ERROR", REFUSED, did, took)
 
 
+async def test_5xx(talk: Talk, way: FaultProxy, record_fault: Record) -> None:
+    """What a load balancer answers that has no server: gRPC's clients take it for UNAVAILABLE."""
+    way.faults.http2_status = 503
+    way.reset()
+    refused, took = await is_refused(talk)
+    kept = await submitted(talk)
+    await starts_once_when_healed(talk, way, kept, refused)
+    did = "tried again within the 14 s that a caller waits, then told them; stored jobs start when it answers again"
+    record_fault("Temporal", "5xx", "TEMPORAL_ERROR", REFUSED, did, took)
+
+
 async def is_limited(server: Temporal) -> bool:
     """Whether the server refuses a call for there being too many."""
     client = await Client.connect(server.address, lazy=True, retry_config=temporal_client.ONE_TRY)

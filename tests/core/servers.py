@@ -66,6 +66,11 @@ class Server:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGSTOP if yes else signal.SIGCONT)
 
+    def fill(self, *, full: bool) -> None:
+        """Lets its files take no more, as a full disk would; or again."""
+        assert self.process is not None
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (1 if full else -1, -1))
+
 
 def _family(root: int) -> list[int]:
     """A process and all below it: PostgreSQL's children lead sessions of their own."""
@@ -221,11 +226,6 @@ class Temporal(Server):
         """Whether it answers; it takes connections before that."""
         command = [VENV / "temporal", "operator", "cluster", "health", "--address", self.address]
         return listens(self.port) and subprocess.run(command, capture_output=True, check=False, timeout=SOON).returncode == 0
-
-    def fill(self, *, full: bool) -> None:
-        """Lets its file take no more, as a full disk would; or again."""
-        assert self.process is not None
-        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (1 if full else -1, -1))
 
     def close(self) -> None:
         """Ends it."""

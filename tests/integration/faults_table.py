@@ -34,6 +34,7 @@ Made by `make faults`: each row was told by the test that caused the fault, on t
 compares it. Only language models are stood in for, by a server on loopback that speaks both wire formats. Causes are signals
 to the server, a TCP proxy on loopback, or a wrong setting. The seconds are those that the user or the training lost by it;
 where a test's clock skips back-off, the waiting between tries is not in them.
+PostgreSQL speaks no HTTP: too many connections is its 429.
 """
 Record = Callable[[str, str, str | None, str, str, float], None]
 

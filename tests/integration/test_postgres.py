@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -332,6 +333,25 @@ async def test_a_full_disk_is_told_and_what_was_there_stays(
     await connection.execute("drop tablespace small")
     await connection.close()
     tell(record_fault, "full", seen, "did not try again; the transaction left nothing, what was there stays")
+
+
+async def test_a_server_that_takes_no_more_connections_is_told_and_asked_again_by_the_next(
+    user: User, record_fault: Record, platform: Platform, direct_url: str
+) -> None:
+    await platform.db.engine.dispose()
+    async with AsyncExitStack() as taken:
+
+        async def take_all() -> None:
+            while True:
+                connection = await asyncpg.connect(direct_url.replace("+asyncpg", ""))
+                taken.push_async_callback(connection.close)
+
+        with pytest.raises(asyncpg.TooManyConnectionsError):
+            await take_all()
+        seen = await user.look()
+        assert (seen.status, seen.code) == (500, "DATABASE_ERROR")
+    assert (await user.look()).status == 200
+    tell(record_fault, "too many connections", seen, "tried twice; served again as soon as others had left")
 
 
 async def test_a_pool_that_is_used_up_makes_callers_wait_and_then_says_so(

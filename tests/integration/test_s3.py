@@ -163,6 +163,32 @@ async def test_a_killed_store_fails_what_it_was_doing_and_goes_on_when_it_is_bac
         server.close()
 
 
+async def test_a_full_store_is_told_what_was_there_stays_and_there_is_room_again(
+    record_fault: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = ObjectStore()
+    try:
+        server.wait_for_bucket()
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        storage = Storage(f"s3://{server.bucket}")
+        content = os.urandom(MIB)
+        await storage.put_bytes("kept", content)
+        server.fill(full=True)
+        error, seconds = await fails(lambda: storage.put_bytes("new", content))
+        with pytest.raises(PlatformError):
+            await storage.put_bytes("kept", b"changed")
+        assert await storage.read_bytes("kept") == content
+        assert not await storage.exists("new")
+        server.fill(full=False)
+        await storage.put_bytes("new", content)
+        assert await storage.read_bytes("new") == content
+        did = "tried three times; what was stored before stays, and files are taken again when there is room"
+        tell(record_fault, "full", error, did, seconds)
+    finally:
+        server.close()
+
+
 async def test_three_hundred_megabytes_pass_with_flat_memory(object_store: ObjectStore, s3_url: str) -> None:
     storage = Storage(s3_url)
     piece, digest, count = os.urandom(MIB), hashlib.sha256(), 300

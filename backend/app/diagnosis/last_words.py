@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from app.diagnosis.ending import Finding
-from app.diagnosis.events import GENERAL, exception_events
+from app.diagnosis.events import CODE_PRIORITY, GENERAL, Event, exception_events
 from app.diagnosis.logs import Reading
 from app.diagnosis.signatures import entity_of, file_in
 from app.diagnosis.text import shortened, tone_of
@@ -68,6 +68,17 @@ _WITHOUT_A_CAUSE = re.compile(
     re.IGNORECASE,
 )
 """Parts of a sentence that say that it failed, and where more is said, and not why."""
+_INSIDE = re.compile(
+    r"\b((?:[a-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|NotFound|Timeout))(?:: | - | -> | \| |\((?=['\"\d]))(.+)"
+    r"|(\[Errno \d+\].+|[^:>]+\(os error \d+\).*)"
+)
+"""An exception, or what the system answered, inside of a sentence."""
+_GIVEN_UP = re.compile(
+    r"\bgiving up\b|\bgave up\b|\bno more (?:tries|retries|attempts)\b|\bout of (?:tries|retries|attempts)\b"
+    r"|\b(?:retries|attempts|tries) (?:are |were )?(?:exhausted|used up|failed)\b|\bafter \d+ (?:tries|retries|attempts)\b"
+    r"|\bfailed \d+ times\b|\ball (?:\d+ )?(?:tries|retries|attempts)\b",
+    re.IGNORECASE,
+)
 _RAISED = re.compile(r'File "([^"\n]+)", line \d+, in [^\n]+\n +(?:raise|assert|sys\.exit|exit)\b[^\n]*(?:\n[ ~^]+)?\s*\Z')
 _LIBRARY = re.compile(r"(?:site|dist)-packages|/lib/python3|<frozen")
 _WELL = re.compile(
@@ -101,14 +112,56 @@ def _sentences(reading: Reading) -> list[tuple[int, str, str]]:
     ]
 
 
+def inside(text: str) -> str | None:
+    """The exception that a sentence repeats, as Python would print it; None where there is none."""
+    found = _INSIDE.search(text)
+    if found is None:
+        return None
+    return f"{found[1]}: {found[2]}" if found[1] else f"OSError: {found[3]}"
+
+
+def _meant(text: str, least: int) -> Event | None:
+    """What an exception's text means, where that is at least so telling."""
+    events = exception_events(text, "", 0)
+    return next((event for event in events if event.role in ("root", "cascade") and event.tier >= least), None)
+
+
 def sentence(reading: Reading) -> Finding | None:
     """What the last sentences of a process that ended itself are about, read as if it had raised them as its error."""
     said = _sentences(reading)
     for number, text, words in said:
-        events = exception_events(f"RuntimeError: {words}", "", 0)
-        event = next((event for event in events if event.role in ("root", "cascade") and event.tier >= GENERAL), None)
+        event = _meant(f"RuntimeError: {words}", GENERAL)
         if event is not None:
             return Finding(event.code, FAIRLY_SURE, shortened([text]), event.entity, number, tier=6)
+    return _repeated(reading) or _of_the_tries(reading) or _complaint(said)
+
+
+def _repeated(reading: Reading) -> Finding | None:
+    """The exception that the last sentences repeat; one that could mean anything is called by what its words are about."""
+    for number, text in reversed(list(_after_progress(reading))[-SENTENCES:]):
+        raised = inside(text) if tone_of(text) != "soft" else None
+        event = _meant(raised, CODE_PRIORITY // 10) if raised is not None else None
+        if event is None:
+            continue
+        kind, _, words = raised.partition(": ")
+        code = topic(words) if event.tier < GENERAL and kind in OWN_WORDS and len(words.split()) >= WORDS else None
+        return Finding(code or event.code, FAIRLY_SURE, shortened([text]), event.entity, number, tier=6)
+    return None
+
+
+def _of_the_tries(reading: Reading) -> Finding | None:
+    """Why the last try failed, told as a warning, of a process that then gave up."""
+    last = list(_after_progress(reading))
+    if not any(_GIVEN_UP.search(text) for _, text in last[-SENTENCES:]):
+        return None
+    for number, text in reversed(last):
+        event = _meant(inside(text) or f"RuntimeError: {text}", GENERAL)
+        if event is not None:
+            return Finding(event.code, FAIRLY_SURE, shortened([text]), event.entity, number, tier=6)
+    return None
+
+
+def _complaint(said: list[tuple[int, str, str]]) -> Finding | None:
     for number, text, words in said:
         code = topic(words)
         if code is not None:

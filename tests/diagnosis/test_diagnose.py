@@ -158,3 +158,12 @@ def test_an_exception_that_only_tells_of_another_processs_end_counts_where_nothi
     assert verdict(exceptions=lost, exit_code=13) == "TRAINER_KILLED"
     assert verdict(exceptions=lost, exit_code=13, oom_kill_delta=1) == "HOST_OOM"
     assert verdict(exceptions=lost, exit_code=13, log=OOM) == "CUDA_OOM"
+
+
+def test_of_several_processes_one_that_the_kernel_killed_for_memory_says_so_by_its_own_log() -> None:
+    killed = {"rank": 2, "at": 1.0, "signal": 9, "log": "[1.2] Memory cgroup out of memory: Killed process 23 (python3)\n"}
+    others = [
+        {"rank": rank, "at": 600.0, "signal": 6, "log": "Watchdog caught collective operation timeout"} for rank in (0, 1)
+    ]
+    found = diagnose(Evidence.from_dict({"exit_code": 1, "ranks": [*others, killed]}))
+    assert (found.code, found.evidence[-1]) == ("HOST_OOM", "rank 2 failed first")

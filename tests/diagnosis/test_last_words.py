@@ -51,3 +51,24 @@ def test_what_is_known_of_a_kill_outweighs_the_last_lines() -> None:
     assert verdict(log=log, signal=9, oom_kill_delta=1) == "HOST_OOM"
     assert verdict(log=log, signal=11) == "TRAINER_CRASHED"
     assert verdict(log=log, signal=9, killed_by="timeout") == "TRAINING_TIMEOUT"
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("setup failed: ImportError - Using this quantization needs a package: `pip install -U it`", "DEPENDENCY_ERROR"),
+        ("export step failed -> [Errno 30] Read-only file system: 'models/clf.joblib'", "FILE_PERMISSION_DENIED"),
+        ("could not keep it: No space left on device (os error 28)", "DISK_FULL"),
+        ("""callback raised AttributeError("'Cb' object has no attribute 'best'")""", "TRAINING_CODE_ERROR"),
+        ("the run ended early (ValueError: the learning rate has to be positive)", "INVALID_CONFIG"),
+    ],
+)
+def test_an_exception_that_the_last_sentence_repeats_is_read_as_if_it_had_been_raised(words: str, code: str) -> None:
+    assert verdict(log=f"{STEP}{words}\n", exit_code=1) == code
+    assert verdict(log=f"WARNING {words}\n{STEP}stopping\n", exit_code=1) == "UNKNOWN_FAILURE", "it was overcome"
+
+
+def test_of_a_process_that_gave_up_the_last_try_tells_why() -> None:
+    tries = "".join(f"WARNING attempt {n}: ('Connection broken: IncompleteRead(50 bytes read)')\n" for n in (1, 2, 3))
+    assert verdict(log=f"{tries}ERROR giving up on val.zip\n", exit_code=1) == "DOWNLOAD_FAILED"
+    assert verdict(log=f"{tries}stopping\n", exit_code=1) == "UNKNOWN_FAILURE", "whether it gave up is not said"

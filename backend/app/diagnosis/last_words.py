@@ -139,9 +139,9 @@ def sentence(reading: Reading) -> Finding | None:
 def _repeated(reading: Reading) -> Finding | None:
     """The exception that the last sentences repeat; one that could mean anything is called by what its words are about."""
     for number, text in reversed(list(_after_progress(reading))[-SENTENCES:]):
-        raised = inside(text) if tone_of(text) != "soft" else None
-        event = _meant(raised, CODE_PRIORITY // 10) if raised is not None else None
-        if event is None:
+        raised = (inside(text) if tone_of(text) != "soft" else None) or ""
+        event = _meant(raised, CODE_PRIORITY // 10)
+        if not raised or event is None:
             continue
         kind, _, words = raised.partition(": ")
         code = topic(words) if event.tier < GENERAL and kind in OWN_WORDS and len(words.split()) >= WORDS else None

@@ -155,7 +155,7 @@ ABOUT_FILES = frozenset(
 )
 _FILE = re.compile(
     r"(?<![\w./-])((?:[\w.~-]*/)*[\w.-]+\.(?:pt|pth|ckpt|safetensors|h5|hdf5|keras|npy|npz|csv|tsv|jsonl?|ya?ml|jpe?g|png|bmp|tiff?"
-    r"|webp|gif|zip|tar|tgz|gz|pkl|bin|txt|log|parquet|tfrecords?|xml|idx|rec|mp4|dcm|db|arrow))(?![\w(])"
+    r"|webp|gif|zip|tar|tgz|gz|pkl|msgpack|bin|txt|log|parquet|tfrecords?|xml|idx|rec|mp4|dcm|db|arrow))(?![\w(])"
 )
 _UNREAD = re.compile(
     r"\b(?:can(?:no|')t|could not|unable|no \w+ found|fail\w*|error|corrupt\w*|truncated|bad|invalid"

@@ -102,7 +102,9 @@ def first_rank(ranks: Sequence[dict[str, Any]]) -> Finding | None:
         found = claim(own) or told(own, reading)
         if found is not None and not (found.tier < PHYSICAL and found.code in ("NETWORK_ERROR", "OPERATION_TIMEOUT")):
             return _of_rank(found, rank)
-        connection = reading.connection_lost
+        connection, confirmed = reading.connection_lost, reading.role("confirmation")
+        if confirmed is not None and own.signal in (9, 15):
+            return _of_rank(finding(confirmed, reading), rank)
         if own.signal == 9 or (own.signal in CRASHES and connection is None):
             code = "TRAINER_KILLED" if own.signal == 9 else "TRAINER_CRASHED"
             return _of_rank(Finding(code, 0.88, (ended(own),), tier=5), rank)

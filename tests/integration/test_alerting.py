@@ -128,7 +128,7 @@ class Watching:
         """Names of the alerts that receivers were told of with this status."""
         return {name for name, told in said(self.receiver.bodies) if told == status}
 
-    async def told(self, name: str, status: str, seconds: float = 45) -> None:
+    async def told(self, name: str, status: str, seconds: float = 90) -> None:
         """Waits until a receiver was told of the alert `name`."""
 
         async def there() -> bool:

@@ -19,6 +19,8 @@ arguments and Temporal's retry policies.
 - **Retry budget**, for all rows: retries up to {share:.0%} of a dependency's recent calls, and {burst} more in
   {seconds:g} seconds.
 - **Circuit breaker**: that many failures in a row open it for that many seconds; then one probe at a time may pass.
+  Backends on one PostgreSQL share every breaker but that of the database itself, which could not tell that it is away: what
+  one finds failing, all leave alone, and one of them probes.
 """
 
 

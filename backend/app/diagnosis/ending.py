@@ -23,6 +23,8 @@ CRASHES = frozenset({3, 4, 5, 6, 7, 8, 11})
 EXIT_CANCELLED, EXIT_PREEMPTED = 20, 21
 LOST_AFTER_S, HUNG_AFTER_S = 30.0, 600.0
 SHM_FULL = 0.95
+DISK_LEFT = 1 << 20
+"""Bytes free below which nothing that matters can be written."""
 TIMED_OUT, NOT_EXECUTABLE, NO_COMMAND = 124, 126, 127
 
 
@@ -109,6 +111,8 @@ def last_resort(evidence: Evidence) -> Finding | None:
     if code in BY_EXIT and signal is None:
         name, sure, because = BY_EXIT[code]
         return Finding(name, sure, (because,))
+    if signal is None and evidence.exit_code and evidence.disk_free_bytes is not None and evidence.disk_free_bytes < DISK_LEFT:
+        return Finding("DISK_FULL", 0.75, (f"disk_free_bytes: {evidence.disk_free_bytes}", ended(evidence)))
     if signal is None:
         return None
     if signal == 7 and (evidence.shm_used_fraction or 0) >= SHM_FULL:

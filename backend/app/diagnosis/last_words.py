@@ -61,7 +61,8 @@ _WITHOUT_A_CAUSE = re.compile(
     r"\b(?:training|job|run|process|task|step|stage|phase|worker|rank|node|attempt|child|script|program|command|launcher|trial)\b"
     r"[^,;:]{0,30}\b(?:fail(?:ed|ure|s)?|abort(?:ed|ing)?|exit(?:ed|s|ing)?|died|crash(?:ed)?|stopped|terminated|ended|gone"
     r"|(?:did )?not (?:finish|complete|succeed)\w*|unsuccessful\w*|unhealthy)\b[^,;:]*"
-    r"|\b(?:please )?(?:see|check|look|refer|consult|contact|read (?:the|more)|search|ask|inspect|examine)\b.*"
+    r"|(?:^|[.;,(:-] ?|\bplease |\b(?:and|or|to|then) )(?:please )?"
+    r"(?:see|check|look|refer|consult|contact|read (?:the|more)|search|ask|inspect|examine)\b.*"
     r"|\bfor (?:more )?(?:details|information)\b.*|\bfail(?:ed)? with (?:exit )?(?:code|status) \d+"
     r"|\bexit(?:ed|ing)?\b.*\b(?:code|status)\b \d+|\bexit status \d+|\bgiving up\b"
     r"|\b(?:error|exception|problem|failure)s? (?:in|at|on|during|while|of)\b[^,;:]*",

@@ -12,7 +12,7 @@ LOOKED_AT = 96 * 1024
 LAST_BAD = 2
 LEAST_ZEROS = 5
 _LOSS = (
-    r"(?:^|[^\w.])([\w/-]*[Ll](?:oss|OSS)(?:[_/]\w+)?)['\"]?(?: ?[:=] ?| is | )[\[(]?(?:tensor\()?"
+    r"(?:^|[^\w.])([\w/-]*[Ll](?:oss|OSS)(?:[_/]\w+)?)['\"]?(?: ?[:=] ?| is | )[\[(]?(?:tensor\()?['\"]?"
     r"([-+]?(?:nan|NaN|inf(?:inity)?|Inf|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?))(?:$|[^\w%/])"
 )
 _HEAD = r"^\s*Epoch\s+GPU_mem\s+([^\n]*)$"

@@ -5,7 +5,7 @@ import re
 _COMPLAINT = re.compile(
     r"\b(?:no|not|none|never|nothing|neither|cannot|without|unable|missing|absent|lacks?|empty|gone"
     r"|differs?|differ|wrong|bad"
-    r"|invalid|unknown|unsupported|unexpected|unreadable|undefined|duplicated?|negative|requir\w+|requested|must|should"
+    r"|invalid|unusable|unknown|unsupported|unexpected|unreadable|undefined|duplicated?|negative|requir\w+|requested|must|should"
     r"|expect\w*|instead|but|although|while|only|too|larger|smaller|longer|shorter|fewer|more than|less than|exceed\w*|over"
     r"|needs?|wants?|refus\w+|denied|fail\w*|forg[eo]t|explod\w+|diverg\w+|nan|inf|corrupt\w*|truncated|broken|damaged"
     r"|exhausted|full|used up|ran out|out of|gave up|giving up|timed out|lost|aborted|rejected|in the middle|mandatory"

@@ -21,7 +21,9 @@ from app.diagnosis.ending import (
     killed_by_supervisor,
     last_resort,
     memory_kill,
+    no_room,
     preempted,
+    reached_its_end,
     silence,
 )
 from app.diagnosis.events import GENERAL, SPECIFIC
@@ -123,13 +125,15 @@ def _process(evidence: Evidence, reading: Reading) -> Iterator[Finding | None]:
         yield replace(finding(lost, reading), confidence=0.85)
     if follows is not None and (_ended_itself(evidence) or follows.raised is not None):
         yield replace(finding(follows, reading), confidence=0.75)
+    yield no_room(evidence)
     yield last_resort(evidence)
 
 
 def _explanations(evidence: Evidence, reading: Reading) -> Iterator[Finding | None]:
     yield killed_by_supervisor(evidence)
     if _succeeded(evidence):
-        yield preempted(evidence)
+        if not reached_its_end([line.text for line in reading.log.lines]):
+            yield preempted(evidence)
         yield _after_success(reading)
         return
     if at_work(evidence) and not (evidence.error or evidence.exceptions or evidence.ranks):

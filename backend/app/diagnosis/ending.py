@@ -1,5 +1,7 @@
 """What the way a process ended tells: exit codes and signals, read by evidence."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.diagnosis.evidence import Evidence
@@ -26,6 +28,14 @@ SHM_FULL = 0.95
 DISK_LEFT = 1 << 20
 """Bytes free below which nothing that matters can be written."""
 TIMED_OUT, NOT_EXECUTABLE, NO_COMMAND = 124, 126, 127
+
+END_IN = 20
+"""Last lines of a log in which a training says that it has reached its end."""
+_COMPLETED = re.compile(
+    r"\btrain_runtime\b|\b\d+ epochs completed in\b|\btraining (?:is |has )?(?:complete|finished|done)\b"
+    r"|\bmax_epochs=\d+` reached",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,11 @@ def killed_by_supervisor(evidence: Evidence) -> Finding | None:
     if evidence.killed_by == "shutdown":
         return Finding("JOB_PREEMPTED", 0.99, ("killed_by: shutdown",))
     return None
+
+
+def reached_its_end(lines: Sequence[str]) -> bool:
+    """Whether one of the last of these lines says that the training has reached its end."""
+    return any(_COMPLETED.search(line) for line in lines[-END_IN:])
 
 
 def preempted(evidence: Evidence) -> Finding | None:
@@ -105,14 +120,20 @@ def at_work(evidence: Evidence) -> bool:
     return running and fresh and evidence.step_age_s is not None and evidence.step_age_s <= LOST_AFTER_S
 
 
+def no_room(evidence: Evidence) -> Finding | None:
+    """A process that ended itself where nothing could be written any more."""
+    if evidence.signal is not None or not evidence.exit_code or evidence.disk_free_bytes is None:
+        return None
+    because = (f"disk_free_bytes: {evidence.disk_free_bytes}", ended(evidence))
+    return Finding("DISK_FULL", 0.75, because) if evidence.disk_free_bytes < DISK_LEFT else None
+
+
 def last_resort(evidence: Evidence) -> Finding | None:
     """What the exit alone tells, when nothing else does."""
     signal, code = evidence.signal, evidence.exit_code
     if code in BY_EXIT and signal is None:
         name, sure, because = BY_EXIT[code]
         return Finding(name, sure, (because,))
-    if signal is None and evidence.exit_code and evidence.disk_free_bytes is not None and evidence.disk_free_bytes < DISK_LEFT:
-        return Finding("DISK_FULL", 0.75, (f"disk_free_bytes: {evidence.disk_free_bytes}", ended(evidence)))
     if signal is None:
         return None
     if signal == 7 and (evidence.shm_used_fraction or 0) >= SHM_FULL:

@@ -30,6 +30,7 @@ _PROGRESS = (
 _BAR = re.compile(r"(\d+)/(\d+) \[")
 _ORPHAN = (
     r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|NotFound|Exit|Fault|Timeout|Violation)(?:: [^\n]*|:?\s*)$"
+    r"|^(?:[a-z_]\w*\.)+exceptions?\.[A-Z]\w+: [^\n]+$"
 )
 _FAILED = re.compile(
     r"\b(?:training|train|job|run|process|worker|task|fit)\b[^\n]{0,20}\b(?:failed|crashed|aborted|died)\b"

@@ -23,7 +23,8 @@ _LABELLED = re.compile(r"^\d{1,3}: ", re.MULTILINE)
 _HARD = re.compile(r"\b(?:ERROR|CRITICAL|FATAL|SEVERE|EXCEPTION|Error|error|fatal|FAILED)\b|^\[?[EF]\d{4}[ \]]|NCCL WARN")
 _SOFT = re.compile(
     r"\b(?:WARNING|WARN|Warning|warning|INFO|DEBUG|NOTICE|TRACE)\b|\b[A-Za-z]*Warning: |^\[?[WI]\d{4}[ \]]"
-    r"|^\s+(?:warnings|logger|logging|log|_logger|LOG\w*)\.warn(?:ing)?\(|^(?:wandb:|[Hh][Ii][Nn][Tt]\b|[Tt]ip\b|[Nn]ote:|💡|libpng warning)"
+    r"|^\s+(?:warnings|logger|logging|log|_logger|LOG\w*)\.warn(?:ing)?\("
+    r"|^(?:wandb:|[Hh][Ii][Nn][Tt]\b|[Tt]ip\b|[Nn]ote:|💡|libpng warning)"
 )
 _ECHO = re.compile(
     r"^\W{0,3}(?:args?|config|cfg|env|environment|alerts?|options|settings|hparams|hyper-?parameters|params|cmd|command"

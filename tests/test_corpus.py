@@ -16,6 +16,14 @@ def test_the_published_figures_of_the_own_examples_are_current_and_above_the_bar
     assert page_block("own") == corpus.markdown(report).strip(), "run `python tools/corpus.py --write`"
 
 
+def test_the_published_figures_of_sentences_are_current_and_hold_for_every_style() -> None:
+    found = corpus.styles()
+    assert page_block("sentences") == corpus.sentences_markdown(found).strip(), "run `python tools/corpus.py --write`"
+    for style in found:
+        assert style.right / style.total > 0.8, style
+        assert style.clear_right / style.clear > 0.92, style
+
+
 def test_rows_that_were_not_written_here_are_judged_above_the_bars() -> None:
     if not corpus.SHARED.is_dir():
         pytest.skip(f"there is no {corpus.SHARED.parent.name}/{corpus.SHARED.name} beside the repository")

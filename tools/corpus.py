@@ -15,6 +15,8 @@ from typing import Any
 from app.core.error_messages import REGISTRY
 from app.diagnosis.diagnose import diagnose
 from app.diagnosis.evidence import Diagnosis, Evidence
+from app.diagnosis.last_words import CLEAR
+from app.diagnosis.sentences import NO_CAUSE, Example, examples, learn, meaning
 
 ROOT = Path(__file__).resolve().parents[1]
 OWN = ROOT / "tests" / "diagnosis" / "examples"
@@ -159,6 +161,61 @@ def markdown(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
+ORDINARY = "ordinary lines"
+"""A style of its own: lines in which nobody says anything of a cause."""
+
+
+@dataclass
+class Style:
+    """How sentences of one style fare that the others alone are learnt from: all, right, clear (far before other meanings),
+    right of the clear ones, and those without a cause that one was clearly seen in."""
+
+    name: str
+    total: int = 0
+    right: int = 0
+    clear: int = 0
+    clear_right: int = 0
+    seen_in_none: int = 0
+
+    def add(self, example: Example, known: Any) -> None:
+        """Counts one sentence."""
+        found = meaning(example.text, known)
+        code, lead = (found.code, found.lead) if found is not None else (UNKNOWN, 0.0)
+        right = code == example.code or {code, example.code} <= NO_CAUSE
+        clear = lead >= CLEAR and code not in NO_CAUSE
+        self.total += 1
+        self.right += right
+        self.clear += clear
+        self.clear_right += clear and right
+        self.seen_in_none += clear and example.code in NO_CAUSE
+
+
+def styles() -> list[Style]:
+    """Each style judged by what the others teach."""
+    found = []
+    for name in sorted({example.style for example in examples()} - {ORDINARY}):
+        known, style = learn(example for example in examples() if example.style != name), Style(name)
+        for example in examples():
+            if example.style == name:
+                style.add(example, known)
+        found.append(style)
+    return found
+
+
+def sentences_markdown(found: list[Style]) -> str:
+    """The figures of sentences as the documentation shows them."""
+    lines = ["| style left out | sentences | right | clear | of them right |", "| --- | --- | --- | --- | --- |"]
+    whole = Style("all", *(sum(getattr(style, name) for style in found) for name in COUNTS))
+    for style in (*found, whole):
+        shares = (style.right / style.total, style.clear / style.total, style.clear_right / style.clear)
+        lines.append(f"| {style.name} | {style.total} | " + " | ".join(f"{share:.1%}" for share in shares) + " |")
+    lines += ["", f"A cause was clearly seen in {whole.seen_in_none} lines that have none."]
+    return "\n".join(lines) + "\n"
+
+
+COUNTS = ("total", "right", "clear", "clear_right", "seen_in_none")
+
+
 def with_figures(page: str, name: str, figures: str) -> str:
     """The page with the figures between its marks renewed."""
     head, rest = page.split(BEGIN.format(name), 1)
@@ -181,6 +238,9 @@ def main(arguments: list[str]) -> int:
             print(f"  bar missed: {miss}")
         missed += bool(misses(report))
         page = with_figures(page, name, markdown(report))
+    told = sentences_markdown(styles())
+    print(f"sentences\n\n{told}")
+    page = with_figures(page, "sentences", told)
     if "--write" in arguments:
         PAGE.write_text(page, encoding="utf-8")
     return min(1, missed)

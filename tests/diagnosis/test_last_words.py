@@ -39,11 +39,12 @@ def test_words_that_deny_it_or_speak_of_something_else_tell_nothing() -> None:
         assert verdict(log=f"{STEP}{words}\n", signal=9) == "TRAINER_KILLED"
 
 
-def test_a_warning_explains_a_kill_but_no_exit_of_the_trainings_own() -> None:
+def test_a_warning_that_the_training_is_taken_away_explains_its_end_but_one_of_other_things_no_exit() -> None:
     log = f"{STEP}WARNING the cloud wants its spot instance back\n"
     assert verdict(log=log, signal=15) == "JOB_PREEMPTED"
-    assert verdict(log=log, exit_code=1) == "UNKNOWN_FAILURE"
+    assert verdict(log=log, exit_code=1) == "JOB_PREEMPTED"
     assert verdict(log=log, exit_code=0) == "NONE"
+    assert verdict(log=f"{STEP}WARNING: the disk is nearly full\n", exit_code=1) == "UNKNOWN_FAILURE"
 
 
 def test_what_is_known_of_a_kill_outweighs_the_last_lines() -> None:

@@ -29,7 +29,7 @@ from app.diagnosis.ending import (
 from app.diagnosis.events import GENERAL, SPECIFIC
 from app.diagnosis.evidence import Diagnosis, Evidence
 from app.diagnosis.fingerprint import FINGERPRINT_VERSION, fingerprint
-from app.diagnosis.last_words import by_topic, last_words, sentence
+from app.diagnosis.last_words import by_meaning, last_words, outspoken, sentence
 from app.diagnosis.logs import PURE, Reading, read_log
 from app.diagnosis.scan import window
 from app.diagnosis.text import TAIL_CHARACTERS, shortened, tone_of
@@ -158,6 +158,8 @@ def _explanations(evidence: Evidence, reading: Reading) -> Iterator[Finding | No
     yield silence(evidence)
     if rank is not None:
         yield rank
+    if said is None and _ended_itself(evidence) and not evidence.ranks and not _ends_known(reading):
+        yield outspoken(reading)
     yield _said_last(evidence, reading)
     yield from _process(evidence, reading)
     yield said
@@ -165,6 +167,11 @@ def _explanations(evidence: Evidence, reading: Reading) -> Iterator[Finding | No
     yield replace(finding(follows), confidence=0.8) if follows is not None else None
     if _ended_itself(evidence) and not evidence.ranks:
         yield sentence(reading)
+
+
+def _ends_known(reading: Reading) -> bool:
+    """Whether the log tells how its processes ended."""
+    return reading.elastic is not None or reading.connection_lost is not None or reading.role("echo") is not None
 
 
 def _said_last(evidence: Evidence, reading: Reading) -> Finding | None:
@@ -215,7 +222,7 @@ def _finding(evidence: Evidence, *, failed: bool) -> Finding | None:
     if found is None and (failed or not _succeeded(evidence)):
         found = _unexplained(evidence, reading, failed=failed)
     if found is not None and found.because:
-        found = by_topic(found)
+        found = by_meaning(found)
     if found is not None and found.line is not None and len(evidence.log) > TAIL_CHARACTERS:
         before = len(evidence.log) - len(tail_of(evidence.log))
         found = replace(found, line=found.line + evidence.log.count("\n", 0, before))

@@ -5,16 +5,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from app.diagnosis.ending import Finding
-from app.diagnosis.events import CODE_PRIORITY, GENERAL, Event, exception_events
+from app.diagnosis.events import CODE_PRIORITY, GENERAL, SPECIFIC, Event, exception_events
 from app.diagnosis.logs import Reading
+from app.diagnosis.sentences import NO_CAUSE, meaning
 from app.diagnosis.signatures import entity_of, file_in
 from app.diagnosis.text import shortened, tone_of
-from app.diagnosis.topics import complains, reports, topic
 
 LOOKED_AT = 12
 """Lines from the end."""
 LONGEST = 400
 SURE, FAIRLY_SURE, GUESSED = 0.75, 0.7, 0.66
+CLEAR, LIKELY = 8.0, 2.0
+"""Lead of a sentence's most likely meaning over the next from which it is clear, and from which it is worth telling."""
 WORDS = 4
 """Words that a sentence has at least."""
 SENTENCES = 4
@@ -57,18 +59,6 @@ _NOT_OF_THE_JOB = re.compile(
 
 _STAMP = re.compile(r"^(?:[\[(]?\d[\d:/T.,Z+\s-]{4,}[\])]?\s*)?(?:[\[(]?(?:ERROR|FATAL|CRITICAL)[\])]?\W+)?")
 """Time and level before a sentence."""
-_WITHOUT_A_CAUSE = re.compile(
-    r"\b(?:training|job|run|process|task|step|stage|phase|worker|rank|node|attempt|child|script|program|command|launcher|trial)\b"
-    r"[^,;:]{0,30}\b(?:fail(?:ed|ure|s)?|abort(?:ed|ing)?|exit(?:ed|s|ing)?|died|crash(?:ed)?|stopped|terminated|ended|gone"
-    r"|(?:did )?not (?:finish|complete|succeed)\w*|unsuccessful\w*|unhealthy)\b[^,;:]*"
-    r"|(?:^|[.;,(:-] ?|\bplease |\b(?:and|or|to|then) )(?:please )?"
-    r"(?:see|check|look|refer|consult|contact|read (?:the|more)|search|ask|inspect|examine)\b.*"
-    r"|\bfor (?:more )?(?:details|information)\b.*|\bfail(?:ed)? with (?:exit )?(?:code|status) \d+"
-    r"|\bexit(?:ed|ing)?\b.*\b(?:code|status)\b \d+|\bexit status \d+|\bgiving up\b"
-    r"|\b(?:error|exception|problem|failure)s? (?:in|at|on|during|while|of)\b[^,;:]*",
-    re.IGNORECASE,
-)
-"""Parts of a sentence that say that it failed, and where more is said, and not why."""
 _INSIDE = re.compile(
     r"\b((?:[a-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|NotFound|Timeout))(?:: | - | -> | \| |\((?=['\"\d]))(.+)"
     r"|(\[Errno \d+\].+|[^:>]+\(os error \d+\).*)"
@@ -82,35 +72,28 @@ _GIVEN_UP = re.compile(
 )
 _RAISED = re.compile(r'File "([^"\n]+)", line \d+, in [^\n]+\n +(?:raise|assert|sys\.exit|exit)\b[^\n]*(?:\n[ ~^]+)?\s*\Z')
 _LIBRARY = re.compile(r"(?:site|dist)-packages|/lib/python3|<frozen")
-_WELL = re.compile(
-    r"^.{0,30}\b(?:saved|written|load(?:ed|ing)|reading|using|found \d+|done|finished|success\w*|start(?:ed|ing)"
-    r"|resum(?:ed|ing)|skipp(?:ed|ing))\b(?!.{0,80}\b(?:cannot|could not|but|fail\w*|invalid|unknown|error)\b)"
-    r"|^[\w ]{1,20}: \d+ \w+,|^(?:you can|please|see|try|consider|hint|note|tip)\b|\b(?:not improv|no improvement|plateau)",
-    re.IGNORECASE,
-)
+
+
+def _complains(text: str) -> bool:
+    """Whether a line that counts epochs or steps is about what went wrong there."""
+    said = meaning(text)
+    return tone_of(text) == "hard" or (said is not None and said.code not in NO_CAUSE and said.lead >= CLEAR)
 
 
 def _after_progress(reading: Reading) -> Iterator[tuple[int, str]]:
     """Number and beginning of the last lines that come after the last progress, the first of them first."""
     lines = reading.log.lines
     first = max(0, len(lines) - LOOKED_AT)
-    worked = (index for index in reading.progress(first) if tone_of(lines[index].text) != "hard")
+    worked = (index for index in reading.progress(first) if not _complains(lines[index].text))
     for line in lines[max(first, max(worked, default=-1) + 1) :]:
         yield line.number, line.text[:LONGEST]
 
 
-def _sentences(reading: Reading) -> list[tuple[int, str, str]]:
-    """Number, text and words of the last lines that complain, the last one first."""
-    told = [(number, text) for number, text in _after_progress(reading) if text.strip() and tone_of(text) != "soft"]
-    said = [
-        (number, text, _WITHOUT_A_CAUSE.sub("", _STAMP.sub("", text, count=1)))
-        for number, text in reversed(told[-SENTENCES:])
-    ]
-    return [
-        (number, text, words)
-        for number, text, words in said
-        if not _WELL.search(words) and ((complains(words) and not reports(words)) or tone_of(text) == "hard")
-    ]
+def _told(reading: Reading) -> list[tuple[int, str]]:
+    """Number and text of the last lines, the last one first; those that say that they are no errors after all others."""
+    last = [(number, text) for number, text in _after_progress(reading) if text.strip()]
+    hard = [line for line in last if tone_of(line[1]) != "soft"][-SENTENCES:]
+    return [*reversed(hard), *reversed([line for line in last[-SENTENCES:] if tone_of(line[1]) == "soft"])]
 
 
 def inside(text: str) -> str | None:
@@ -127,14 +110,29 @@ def _meant(text: str, least: int) -> Event | None:
     return next((event for event in events if event.role in ("root", "cascade") and event.tier >= least), None)
 
 
+def outspoken(reading: Reading) -> Finding | None:
+    """What the last sentences say so clearly that it tells more than how processes ended."""
+    return _line_by_line(reading, SPECIFIC, CLEAR)
+
+
 def sentence(reading: Reading) -> Finding | None:
     """What the last sentences of a process that ended itself are about, read as if it had raised them as its error."""
-    said = _sentences(reading)
-    for number, text, words in said:
-        event = _meant(f"RuntimeError: {words}", GENERAL)
-        if event is not None:
+    return _repeated(reading) or _of_the_tries(reading) or _line_by_line(reading, GENERAL, LIKELY)
+
+
+def _line_by_line(reading: Reading, tier: int, lead: float) -> Finding | None:
+    """The first of the last lines that has a form at least so telling, or a meaning so far before the others."""
+    for number, text in _told(reading):
+        words, tone = _STAMP.sub("", text, count=1), tone_of(text)
+        said = meaning(words)
+        cause = said is not None and said.code not in NO_CAUSE
+        event = _meant(f"RuntimeError: {words}", tier) if tone != "soft" else None
+        if event is not None and (event.tier >= SPECIFIC or tone == "hard" or cause):
             return Finding(event.code, FAIRLY_SURE, shortened([text]), event.entity, number, tier=6)
-    return _repeated(reading) or _of_the_tries(reading) or _complaint(said)
+        if said is not None and cause and said.lead >= lead and (tone != "soft" or said.code in _TOPICS):
+            sure = FAIRLY_SURE if said.lead >= CLEAR else GUESSED
+            return Finding(said.code, sure, shortened([text]), _about(said.code, words), number, tier=6)
+    return None
 
 
 def _repeated(reading: Reading) -> Finding | None:
@@ -145,8 +143,15 @@ def _repeated(reading: Reading) -> Finding | None:
         if not raised or event is None:
             continue
         kind, _, words = raised.partition(": ")
-        code = topic(words) if event.tier < GENERAL and kind in OWN_WORDS and len(words.split()) >= WORDS else None
-        return Finding(code or event.code, FAIRLY_SURE, shortened([text]), event.entity, number, tier=6)
+        own = event.tier < GENERAL and kind in OWN_WORDS and len(words.split()) >= WORDS
+        return Finding(
+            (_own_meaning(raised) if own else None) or event.code,
+            FAIRLY_SURE,
+            shortened([text]),
+            event.entity,
+            number,
+            tier=6,
+        )
     return None
 
 
@@ -162,26 +167,23 @@ def _of_the_tries(reading: Reading) -> Finding | None:
     return None
 
 
-def _complaint(said: list[tuple[int, str, str]]) -> Finding | None:
-    for number, text, words in said:
-        code = topic(words)
-        if code is not None:
-            return Finding(code, GUESSED, shortened([text]), _about(code, words), number, tier=6)
-    return None
-
-
 def _about(code: str, words: str) -> str | None:
     return entity_of(code, None, words) or file_in(code, f": {words}", "")
 
 
-def by_topic(found: Finding) -> Finding:
+def _own_meaning(text: str) -> str | None:
+    said = meaning(text)
+    return said.code if said is not None and said.code not in NO_CAUSE and said.lead >= LIKELY else None
+
+
+def by_meaning(found: Finding) -> Finding:
     """A fault in code that the training's own code raised with words of its own is called by what they are about."""
-    kind, _, words = found.because[0].partition(": ")
+    _, _, words = found.because[0].partition(": ")
     raised = _RAISED.search(found.frames)
-    own = kind in OWN_WORDS and raised is not None and _LIBRARY.search(raised[1]) is None
+    own = raised is not None and _LIBRARY.search(raised[1]) is None
     if found.code != "TRAINING_CODE_ERROR" or not own or len(words.split()) < WORDS:
         return found
-    code = topic(words)
+    code = _own_meaning(found.because[0])
     return found if code is None else replace(found, code=code, confidence=GUESSED, entity=_about(code, words))
 
 

@@ -47,6 +47,17 @@ def test_an_exit_code_that_is_known_counts() -> None:
     assert vtp("explain", stdin="step 1\n").stdout.startswith("nothing failed")
 
 
+def test_a_log_that_does_not_say_that_it_failed_is_also_read_as_if_it_had() -> None:
+    said = "cannot keep the weights: 41 MB remain under /data, file would be 1.3 GB\n"
+    lines = vtp("explain", stdin=f"epoch 1 done\n{said}").stdout.splitlines()
+    assert lines[:3] == [
+        "nothing failed: no line of this log says that the training failed",
+        "if it did, its last words say why:",
+        "probably DISK_FULL: Disk full",
+    ]
+    assert "if it did" not in vtp("explain", stdin="epoch 1 done\nsaved best.pt\n").stdout
+
+
 def test_a_code_is_explained_by_its_page() -> None:
     done = vtp("explain", "cuda_oom")
     assert done.stdout.startswith("# CUDA_OOM: ")

@@ -11,7 +11,7 @@ from app.diagnosis.sentences import MOST_CHARACTERS, NO_CAUSE, Example, examples
 
 STEP = "epoch 3 step 120 loss 0.41\n"
 OWN = 'Traceback (most recent call last):\n  File "{}", line 9, in main\n    raise {}(text)\n{}: {}\n'
-SAID = "the mould of the cast has masks without any label in them"
+SAID = "12 annotation files of the cast set have outlines without a class"
 
 
 def verdict(**evidence: Any) -> Diagnosis:

@@ -43,14 +43,22 @@ def explain(
     if what != STDIN and not Path(what).is_file():
         message = f"`{what}` is neither a code nor a file"
         raise typer.BadParameter(message)
+    from app.diagnosis.diagnose import ENOUGH
     from app.diagnosis.whole import diagnose_log
 
-    found = diagnose_log(sys.stdin.buffer.read() if what == STDIN else Path(what).read_bytes(), exit_code)
+    raw = sys.stdin.buffer.read() if what == STDIN else Path(what).read_bytes()
+    found = diagnose_log(raw, exit_code)
     if output.as_json:
         output.data({**found.to_dict(), "line": found.line})
-    else:
-        for line in told(found):
-            output.text(line)
+        return 0
+    for line in told(found):
+        output.text(line)
+    if found.code == "NONE" and exit_code is None:
+        failed = diagnose_log(raw, exit_code=1)
+        if failed.confidence >= ENOUGH and failed.code != "NONE":
+            output.text("if it did, its last words say why:")
+            for line in told(failed):
+                output.text(line)
     return 0
 
 

@@ -15,8 +15,8 @@ LOOKED_AT = 12
 """Lines from the end."""
 LONGEST = 400
 SURE, FAIRLY_SURE, GUESSED = 0.75, 0.7, 0.66
-CLEAR, LIKELY = 8.0, 2.0
-"""Lead of a sentence's most likely meaning over the next from which it is clear, and from which it is worth telling."""
+CERTAIN, CLEAR, LIKELY = 12.0, 8.0, 2.0
+"""Lead of a sentence's most likely meaning over the next from which it is beyond doubt, clear, and worth telling."""
 WORDS = 4
 """Words that a sentence has at least."""
 SENTENCES = 4
@@ -145,7 +145,7 @@ def _repeated(reading: Reading) -> Finding | None:
         kind, _, words = raised.partition(": ")
         own = event.tier < GENERAL and kind in OWN_WORDS and len(words.split()) >= WORDS
         return Finding(
-            (_own_meaning(raised) if own else None) or event.code,
+            (_cause(raised, LIKELY) if own else None) or event.code,
             FAIRLY_SURE,
             shortened([text]),
             event.entity,
@@ -171,19 +171,20 @@ def _about(code: str, words: str) -> str | None:
     return entity_of(code, None, words) or file_in(code, f": {words}", "")
 
 
-def _own_meaning(text: str) -> str | None:
+def _cause(text: str, least: float) -> str | None:
     said = meaning(text)
-    return said.code if said is not None and said.code not in NO_CAUSE and said.lead >= LIKELY else None
+    return said.code if said is not None and said.code not in NO_CAUSE and said.lead >= least else None
 
 
 def by_meaning(found: Finding) -> Finding:
-    """A fault in code that the training's own code raised with words of its own is called by what they are about."""
+    """A fault in code that was raised with words of somebody's own is called by what they are about. A library's words are
+    not like the examples that meanings are learnt from, so theirs have to lead further."""
     _, _, words = found.because[0].partition(": ")
     raised = _RAISED.search(found.frames)
-    own = raised is not None and _LIBRARY.search(raised[1]) is None
-    if found.code != "TRAINING_CODE_ERROR" or not own or len(words.split()) < WORDS:
+    if found.code != "TRAINING_CODE_ERROR" or raised is None or len(words.split()) < WORDS:
         return found
-    code = _own_meaning(found.because[0])
+    library = _LIBRARY.search(raised[1]) is not None
+    code = None if library and found.tier >= GENERAL else _cause(found.because[0], CERTAIN if library else LIKELY)
     return found if code is None else replace(found, code=code, confidence=GUESSED, entity=_about(code, words))
 
 

@@ -19,6 +19,7 @@ CERTAIN, CLEAR, LIKELY = 12.0, 8.0, 2.0
 """Lead of a sentence's most likely meaning over the next from which it is beyond doubt, clear, and worth telling."""
 WORDS = 4
 """Words that a sentence has at least."""
+MOST_WORDS_OF_PROGRESS = 7
 SENTENCES = 4
 """Lines from the end that a process which ends itself is taken to give its reason in."""
 OWN_WORDS = frozenset(
@@ -59,11 +60,27 @@ _NOT_OF_THE_JOB = re.compile(
 
 _STAMP = re.compile(r"^(?:[\[(]?\d[\d:/T.,Z+\s-]{4,}[\])]?\s*)?(?:[\[(]?(?:ERROR|FATAL|CRITICAL)[\])]?\W+)?")
 """Time and level before a sentence."""
+_SPOKEN = re.compile(r"(?<![\w/.-])[A-Za-z][a-z']+(?![\w/=-])")
 _INSIDE = re.compile(
     r"\b((?:[a-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|NotFound|Timeout))(?:: | - | -> | \| |\((?=['\"\d]))(.+)"
     r"|(\[Errno \d+\].+|[^:>]+\(os error \d+\).*)"
 )
 """An exception, or what the system answered, inside of a sentence."""
+_PATH = re.compile(r"(?<![\w/:.])/[\w.-]+(?:/[\w.-]+)*[\w-]")
+_QUOTED = re.compile(r"(?<=['\"`])[\w./:-]{2,60}(?=['\"`])")
+_DEVICE = re.compile(r"\b(?:cuda:|(?:GPU|gpu|card|device|dev|board|accelerator)[ :#-]?)\d+\b")
+_ADDRESS = re.compile(r"\b\d+\.\d+\.\d+\.\d+(?::\d+)?\b|(?<=\b(?:host|node) )[\w.-]*\d[\w-]*\b|(?<=\brank )\d+\b")
+_COMPOUND = re.compile(r"(?<![\w/.=])(?:--)?[a-z][a-z0-9]*(?:[_-][a-z0-9]+)+(?![\w/.])")
+_NAMES: dict[str, tuple[re.Pattern[str], ...]] = {
+    **dict.fromkeys(("SHM_EXHAUSTED", "DISK_FULL", "FILE_PERMISSION_DENIED", "DATASET_NOT_FOUND"), (_PATH, _QUOTED)),
+    **dict.fromkeys(("DATASET_BROKEN", "DATASET_INVALID_FORMAT", "CHECKPOINT_INVALID"), (_PATH, _QUOTED)),
+    **dict.fromkeys(("CUDA_OOM", "CUDA_ERROR", "CUDA_UNAVAILABLE"), (_DEVICE,)),
+    **dict.fromkeys(("DISTRIBUTED_COMM_ERROR", "TRAINER_LOST", "JOB_PREEMPTED"), (_ADDRESS,)),
+    **dict.fromkeys(("INVALID_MODEL", "INVALID_CONFIG"), (_QUOTED, _COMPOUND)),
+    "GPU_HARDWARE_FAULT": (_DEVICE, _ADDRESS),
+    "DEPENDENCY_ERROR": (_QUOTED,),
+}
+"""How sentences name what they are about, by their meaning."""
 _GIVEN_UP = re.compile(
     r"\bgiving up\b|\bgave up\b|\bno more (?:tries|retries|attempts)\b|\bout of (?:tries|retries|attempts)\b"
     r"|\b(?:retries|attempts|tries) (?:are |were )?(?:exhausted|used up|failed)\b|\bafter \d+ (?:tries|retries|attempts)\b"
@@ -74,17 +91,17 @@ _RAISED = re.compile(r'File "([^"\n]+)", line \d+, in [^\n]+\n +(?:raise|assert|
 _LIBRARY = re.compile(r"(?:site|dist)-packages|/lib/python3|<frozen")
 
 
-def _complains(text: str) -> bool:
-    """Whether a line that counts epochs or steps is about what went wrong there."""
-    said = meaning(text)
-    return tone_of(text) == "hard" or (said is not None and said.code not in NO_CAUSE and said.lead >= CLEAR)
+def _works(text: str) -> bool:
+    """Whether a line that counts epochs or steps shows a training at work, and is no sentence about something."""
+    short = tone_of(text) != "hard" and len(_SPOKEN.findall(text)) <= MOST_WORDS_OF_PROGRESS
+    return short and _cause(text, CLEAR) is None
 
 
 def _after_progress(reading: Reading) -> Iterator[tuple[int, str]]:
     """Number and beginning of the last lines that come after the last progress, the first of them first."""
     lines = reading.log.lines
     first = max(0, len(lines) - LOOKED_AT)
-    worked = (index for index in reading.progress(first) if not _complains(lines[index].text))
+    worked = (index for index in reading.progress(first) if _works(lines[index].text))
     for line in lines[max(first, max(worked, default=-1) + 1) :]:
         yield line.number, line.text[:LONGEST]
 
@@ -168,7 +185,9 @@ def _of_the_tries(reading: Reading) -> Finding | None:
 
 
 def _about(code: str, words: str) -> str | None:
-    return entity_of(code, None, words) or file_in(code, f": {words}", "")
+    """What a sentence with this meaning is about, as far as its words name it."""
+    named = (pattern.search(words) for pattern in _NAMES.get(code, ()))
+    return entity_of(code, None, words) or file_in(code, f": {words}", "") or next((it[0] for it in named if it), None)
 
 
 def _cause(text: str, least: float) -> str | None:
@@ -177,15 +196,20 @@ def _cause(text: str, least: float) -> str | None:
 
 
 def by_meaning(found: Finding) -> Finding:
-    """A fault in code that was raised with words of somebody's own is called by what they are about. A library's words are
-    not like the examples that meanings are learnt from, so theirs have to lead further."""
+    """What was raised with words of somebody's own is called by what they are about: by the training where its exception
+    says no more than its kind, or where they leave no doubt; by a library only where both is so."""
     _, _, words = found.because[0].partition(": ")
     raised = _RAISED.search(found.frames)
-    if found.code != "TRAINING_CODE_ERROR" or raised is None or len(words.split()) < WORDS:
+    if raised is None or found.tier > GENERAL or len(words.split()) < WORDS:
         return found
+    said, named = meaning(found.because[0]), found.code != "TRAINING_CODE_ERROR" or found.tier == GENERAL
     library = _LIBRARY.search(raised[1]) is not None
-    code = None if library and found.tier >= GENERAL else _cause(found.because[0], CERTAIN if library else LIKELY)
-    return found if code is None else replace(found, code=code, confidence=GUESSED, entity=_about(code, words))
+    if said is None or (named and library) or said.lead < (CERTAIN if named or library else LIKELY):
+        return found
+    if said.code in NO_CAUSE:
+        vague = said.code == "UNKNOWN_FAILURE" and not named and said.lead >= CLEAR
+        return replace(found, code=said.code, confidence=GUESSED) if vague else found
+    return replace(found, code=said.code, confidence=GUESSED, entity=_about(said.code, words) or found.entity)
 
 
 def last_words(reading: Reading, *, killed: bool) -> Finding | None:

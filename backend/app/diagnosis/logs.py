@@ -23,10 +23,12 @@ PROBES = frozenset(
 """Exceptions that code provokes to find something out; what is raised while they are handled tells more."""
 PURE = frozenset({"NameError", "UnboundLocalError", "SyntaxError", "IndentationError", "TabError", "ImportError"})
 _PROGRESS = (
-    r"(?i:\b(?:epoch|step|iter|iteration|batch|fold|round|it)s?\b[\s:=\[(#]{0,4}\d+(?:[\s:,/\]]|$))"
+    r"(?i:\b(?:(?:epoch|step|iter|iteration|batch|fold|round|it)\b=?|(?:epoch|step|iter|iteration|batche|fold|round|it)s\b)"
+    r"[\s:\[(#]{0,4}\d+(?:[\s:,/\]]|$))"
     r"|\d+/\d+ \[[^\]\n]*(?:it/s|s/it)|\d+/\d+ [^\n]*(?:ms/step|s/step|it/s)|^\s*\d+/\d+\s+[\d.]+G\s"
     r"|(?i:\btraining (?:is |has )?(?:complete|finished|done))\b|^\d+ epochs completed in"
 )
+_NO_PROGRESS = re.compile(r"\s*(?:wandb:|\$ |yolo |python3? |torchrun |accelerate )")
 _BAR = re.compile(r"(\d+)/(\d+) \[")
 _ORPHAN = (
     r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|NotFound|Exit|Fault|Timeout|Violation)(?:: [^\n]*|:?\s*)$"
@@ -85,7 +87,7 @@ class Reading:
         seen = -1
         for place in compiled(_PROGRESS).finditer(text):
             index = self.log.at(base + place.start())
-            if index != seen and index not in self._owned and not lines[index].text.startswith("wandb:"):
+            if index != seen and index not in self._owned and not _NO_PROGRESS.match(lines[index].text):
                 yield index
             seen = index
 

@@ -12,7 +12,8 @@ LOOKED_AT = 96 * 1024
 LAST_BAD = 2
 LEAST_ZEROS = 5
 _LOSS = (
-    r"(?:^|[^\w.])([\w/-]*[Ll](?:oss|OSS)(?:[_/]\w+)?)['\"]?(?: ?[:=] ?| is | )[\[(]?(?:tensor\()?['\"]?"
+    r"(?:^|[^\w.])([\w/-]*[Ll](?:oss|OSS)(?:[_/]\w+)?"
+    r"|r?mse|mae|nll|bce|kl|elbo|obj(?:ective)?|cost|recon\w*|perplexity)['\"]?(?: ?[:=] ?| is | )[\[(]?(?:tensor\()?['\"]?"
     r"([-+]?(?:nan|NaN|inf(?:inity)?|Inf|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?))(?:$|[^\w%/])"
 )
 _HEAD = r"^\s*Epoch\s+GPU_mem\s+([^\n]*)$"
@@ -30,6 +31,8 @@ def _named(tail: bytes) -> Iterator[tuple[int, float]]:
         if _OTHER.search(found[1]) or _SUMMARY in before:
             continue
         value = float(found[2])
+        if value == 0 and b"oss" not in found[1].lower():
+            continue
         lost = value == 0 and _LOST_GRADIENT.match(tail, found.end(2))
         yield found.start(1), math.nan if lost else value
 

@@ -57,7 +57,7 @@ def test_what_is_learnt_comes_from_the_examples_alone() -> None:
     learnt = learn([Example("DISK_FULL", "a", "the sink overflows"), Example("HOST_OOM", "a", "the bathtub overflows")])
     found = meaning("a sink again", learnt)
     assert found is not None
-    assert (found.code, found.words) == ("DISK_FULL", ("sink",))
+    assert found.code == "DISK_FULL"
     assert found.lead > 0
 
 

@@ -17,7 +17,6 @@ EXAMPLES = Path(__file__).parent / "sentences.jsonl"
 MOST_CHARACTERS = 500
 SMOOTHING = 0.1
 """Count that each word has in advance for each code; of 0.03, 0.1 and 0.3 the best on styles of writing left out."""
-TELLING_WORDS = 4
 MOST_STEMS = 16_384
 NO_CAUSE = frozenset({"NONE", "UNKNOWN_FAILURE"})
 
@@ -40,12 +39,11 @@ _PLACES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """The code that a sentence most likely means; `lead` over the next likely one, a difference of natural logarithms of
-    likelihoods; the words that spoke for it most."""
+    """The code that a sentence most likely means, and its `lead` over the next likely one: a difference of natural
+    logarithms of likelihoods."""
 
     code: str
     lead: float
-    words: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +140,4 @@ def meaning(text: str, learnt: Learnt | None = None) -> Meaning | None:
         for number, count in known.counts[feature].items():
             scores[number] += known.gains[count]
     best, second = sorted(range(len(scores)), key=lambda number: -scores[number])[:2]
-
-    def spoke(feature: str) -> float:
-        counts = known.counts[feature]
-        return known.gains[counts.get(best, 0)] - known.gains[counts.get(second, 0)]
-
-    telling = sorted(features, key=lambda feature: -spoke(feature))[:TELLING_WORDS]
-    return Meaning(known.codes[best], scores[best] - scores[second], tuple(telling))
+    return Meaning(known.codes[best], scores[best] - scores[second])

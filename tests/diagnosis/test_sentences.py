@@ -93,6 +93,14 @@ def test_reports_and_words_that_only_say_that_it_failed_tell_no_cause(line: str)
     assert verdict(log=f"{STEP}{line}\n", exit_code=1).code == "UNKNOWN_FAILURE"
 
 
+def test_above_a_line_that_only_says_that_it_failed_a_cause_has_to_be_clear() -> None:
+    failed = "worker reported state FAILED (reason: n/a)\n"
+    assert verdict(log=f"{STEP}[node] gpu temperature 83 C, throttle reasons: SW power cap\n{failed}", exit_code=1).code == (
+        "UNKNOWN_FAILURE"
+    )
+    assert verdict(log=f"{STEP}{SAID}\n{failed}", exit_code=1).code == "DATASET_INVALID_FORMAT"
+
+
 def test_only_what_the_trainings_own_code_raised_is_called_by_its_words() -> None:
     for kind in ("RuntimeError", "pipe.gate.NotAccepted"):
         own = OWN.format("/srv/job/train.py", kind, kind, SAID)

@@ -14,6 +14,7 @@ from app.core.fixes import fixes_for
 from app.diagnosis.ending import (
     BY_EXIT,
     CRASHES,
+    SHM_FULL,
     SIGNALS,
     Finding,
     at_work,
@@ -90,7 +91,7 @@ def _confirmed(reading: Reading, said: Finding | None) -> Finding | None:
     return replace(finding(event, reading), confidence=0.95 if event.priority >= 75 else 0.85)
 
 
-def _first_by_torchrun(reading: Reading) -> Finding | None:
+def _first_by_torchrun(evidence: Evidence, reading: Reading) -> Finding | None:
     """How the rank ended that torchrun saw fail first; a rank that aborted because it lost the others is not meant."""
     if reading.elastic is None:
         return None
@@ -100,6 +101,8 @@ def _first_by_torchrun(reading: Reading) -> Finding | None:
     own = (event for event in reading.events if event.code == "DISTRIBUTED_COMM_ERROR" and event.rank in (rank, None))
     if (status == -6 or status > 0) and next(own, None) is not None:
         return None
+    if status == -7 and (evidence.shm_used_fraction or 0) >= SHM_FULL:
+        return Finding("SHM_EXHAUSTED", 0.92, (f"rank {rank} failed first, exit code {status}", "shared memory is full"))
     # A rank that left with a code of its own and no word: a child whose trace is absent.
     code, sure = ELASTIC.get(status, ("TRAINER_CRASHED", 0.75))
     return Finding(code, sure, (f"rank {rank} failed first, exit code {status}",))
@@ -110,7 +113,7 @@ def _process(evidence: Evidence, reading: Reading) -> Iterator[Finding | None]:
     lost, follows = reading.connection_lost, reading.role("cascade")
     if lost is not None and not _known_to_have_failed(evidence) and tone_of(lost.text) == "soft":
         lost = None
-    yield _first_by_torchrun(reading)
+    yield _first_by_torchrun(evidence, reading)
     if evidence.signal is not None and not (evidence.signal == 6 and lost is not None):
         echo = reading.role("echo")
         crash = echo if echo is not None and echo.code == "TRAINER_CRASHED" and evidence.signal in CRASHES else None

@@ -146,6 +146,9 @@ def _line_by_line(reading: Reading, tier: int, lead: float) -> Finding | None:
         event = _meant(f"RuntimeError: {words}", tier) if tone != "soft" else None
         if event is not None and (event.tier >= SPECIFIC or tone == "hard" or cause):
             return Finding(event.code, FAIRLY_SURE, shortened([text]), event.entity, number, tier=6)
+        if said is not None and said.code == "UNKNOWN_FAILURE" and said.lead >= CLEAR:
+            # The one who knew that it failed knew no cause: what stands above may be about anything.
+            lead = max(lead, CLEAR)
         if said is not None and cause and said.lead >= lead and (tone != "soft" or said.code in _TOPICS):
             sure = FAIRLY_SURE if said.lead >= CLEAR else GUESSED
             return Finding(said.code, sure, shortened([text]), _about(said.code, words), number, tier=6)

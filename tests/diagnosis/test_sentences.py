@@ -101,6 +101,17 @@ def test_above_a_line_that_only_says_that_it_failed_a_cause_has_to_be_clear() ->
     assert verdict(log=f"{STEP}{SAID}\n{failed}", exit_code=1).code == "DATASET_INVALID_FORMAT"
 
 
+def test_of_several_processes_the_first_that_says_why_is_believed() -> None:
+    why = "[2] the list lists/val_b.txt was not copied to this machine, there is no such file here, quitting"
+    left = "[0] peer 2 left the group before the first step, leaving too"
+    ranks = [
+        {"rank": 0, "at": 12.0, "exit_code": 1, "log": left},
+        {"rank": 2, "at": 9.0, "exit_code": 1, "log": f"[2] train list: 88120 entries\n{why}"},
+    ]
+    found = verdict(exit_code=1, log="supervisor: all ranks ended", ranks=ranks)
+    assert (found.code, found.evidence) == ("DATASET_NOT_FOUND", (why, "rank 2 failed first"))
+
+
 def test_only_what_the_trainings_own_code_raised_is_called_by_its_words() -> None:
     for kind in ("RuntimeError", "pipe.gate.NotAccepted"):
         own = OWN.format("/srv/job/train.py", kind, kind, SAID)

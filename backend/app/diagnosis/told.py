@@ -16,6 +16,7 @@ from app.diagnosis.events import (
     exception_events,
 )
 from app.diagnosis.evidence import Evidence
+from app.diagnosis.last_words import outspoken
 from app.diagnosis.logs import Reading, read_log
 from app.diagnosis.text import TAIL_CHARACTERS, shortened
 
@@ -110,6 +111,9 @@ def first_rank(ranks: Sequence[dict[str, Any]]) -> Finding | None:
             return _of_rank(Finding(code, 0.88, (ended(own),), tier=5), rank)
         if lost is None and connection is not None:
             lost = _of_rank(finding(connection), rank)
+        said = outspoken(reading) if own.signal is None and connection is None and own.exit_code else None
+        if said is not None and said.code != "DISTRIBUTED_COMM_ERROR":
+            return _of_rank(said, rank)
     return lost
 
 

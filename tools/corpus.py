@@ -16,7 +16,7 @@ from app.core.error_messages import REGISTRY
 from app.diagnosis.diagnose import diagnose
 from app.diagnosis.evidence import Diagnosis, Evidence
 from app.diagnosis.last_words import CLEAR
-from app.diagnosis.sentences import NO_CAUSE, Example, examples, learn, meaning
+from app.diagnosis.sentences import NO_CAUSE, Example, Learnt, examples, learn, meaning
 
 ROOT = Path(__file__).resolve().parents[1]
 OWN = ROOT / "tests" / "diagnosis" / "examples"
@@ -177,7 +177,7 @@ class Style:
     clear_right: int = 0
     seen_in_none: int = 0
 
-    def add(self, example: Example, known: Any) -> None:
+    def add(self, example: Example, known: Learnt) -> None:
         """Counts one sentence."""
         found = meaning(example.text, known)
         code, lead = (found.code, found.lead) if found is not None else (UNKNOWN, 0.0)
@@ -204,16 +204,14 @@ def styles() -> list[Style]:
 
 def sentences_markdown(found: list[Style]) -> str:
     """The figures of sentences as the documentation shows them."""
+    counts = ("total", "right", "clear", "clear_right", "seen_in_none")
     lines = ["| style left out | sentences | right | clear | of them right |", "| --- | --- | --- | --- | --- |"]
-    whole = Style("all", *(sum(getattr(style, name) for style in found) for name in COUNTS))
+    whole = Style("all", *(sum(getattr(style, name) for style in found) for name in counts))
     for style in (*found, whole):
         shares = (style.right / style.total, style.clear / style.total, style.clear_right / style.clear)
         lines.append(f"| {style.name} | {style.total} | " + " | ".join(f"{share:.1%}" for share in shares) + " |")
     lines += ["", f"A cause was clearly seen in {whole.seen_in_none} lines that have none."]
     return "\n".join(lines) + "\n"
-
-
-COUNTS = ("total", "right", "clear", "clear_right", "seen_in_none")
 
 
 def with_figures(page: str, name: str, figures: str) -> str:

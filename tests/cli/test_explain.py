@@ -52,10 +52,10 @@ def test_a_log_that_does_not_say_that_it_failed_is_also_read_as_if_it_had() -> N
     lines = vtp("explain", stdin=f"epoch 1 done\n{said}").stdout.splitlines()
     assert lines[:3] == [
         "nothing failed: no line of this log says that the training failed",
-        "if it did, its last words say why:",
+        "If it failed all the same, its last words mean:",
         "probably DISK_FULL: Disk full",
     ]
-    assert "if it did" not in vtp("explain", stdin="epoch 1 done\nsaved best.pt\n").stdout
+    assert "If it failed" not in vtp("explain", stdin="epoch 1 done\nsaved best.pt\n").stdout
 
 
 def test_a_code_is_explained_by_its_page() -> None:

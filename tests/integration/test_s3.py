@@ -5,7 +5,7 @@ import hashlib
 import os
 import resource
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import httpx
@@ -14,7 +14,7 @@ import pytest
 from app.clients.storage import Storage, blob_key
 from app.core.errors import PlatformError
 from app.core.timing import TestTiming
-from tests.core.servers import ObjectStore
+from tests.core.servers import ObjectStore, closing
 from tests.integration.faults_table import Record
 from tests.integration.proxy import FaultProxy, http_answer
 
@@ -36,6 +36,16 @@ def storage(object_store: ObjectStore, proxy: FaultProxy, s3_url: str, monkeypat
     monkeypatch.setattr("app.clients.storage.CONNECT_SECONDS", 1)
     monkeypatch.setattr("app.clients.storage.TIMEOUT_SECONDS", 1)
     return Storage(s3_url)
+
+
+@pytest.fixture
+def own_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
+    """A server of the test's own, which it may kill or fill."""
+    with closing(ObjectStore()) as server:
+        server.wait_for_bucket()
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        yield server
 
 
 async def fails(work: Callable[[], Awaitable[Any]]) -> tuple[PlatformError, float]:
@@ -141,52 +151,37 @@ async def test_wrong_keys_and_a_missing_bucket_are_told_at_once(
 
 
 async def test_a_killed_store_fails_what_it_was_doing_and_goes_on_when_it_is_back(
-    record_fault: Record, monkeypatch: pytest.MonkeyPatch
+    own_store: ObjectStore, record_fault: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = ObjectStore()
-    try:
-        server.wait_for_bucket()
-        for name, value in server.environment().items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr("app.clients.storage.TIMEOUT_SECONDS", 2)
-        storage = Storage(f"s3://{server.bucket}")
-        await storage.put_bytes("kept", b"kept")
-        server.kill()
-        error, _ = await fails(lambda: storage.read_bytes("kept"))
-        began = time.monotonic()
-        await asyncio.to_thread(server.start)
-        await asyncio.to_thread(server.wait_for_bucket)
-        assert await storage.read_bytes("kept") == b"kept"
-        seconds = time.monotonic() - began
-        tell(record_fault, "killed and restarted", error, "went on when it was back; what was stored is there", seconds)
-    finally:
-        server.close()
+    monkeypatch.setattr("app.clients.storage.TIMEOUT_SECONDS", 2)
+    storage = Storage(f"s3://{own_store.bucket}")
+    await storage.put_bytes("kept", b"kept")
+    own_store.kill()
+    error, _ = await fails(lambda: storage.read_bytes("kept"))
+    began = time.monotonic()
+    await asyncio.to_thread(own_store.start)
+    await asyncio.to_thread(own_store.wait_for_bucket)
+    assert await storage.read_bytes("kept") == b"kept"
+    seconds = time.monotonic() - began
+    tell(record_fault, "killed and restarted", error, "went on when it was back; what was stored is there", seconds)
 
 
 async def test_a_full_store_is_told_what_was_there_stays_and_there_is_room_again(
-    record_fault: Record, monkeypatch: pytest.MonkeyPatch
+    own_store: ObjectStore, record_fault: Record
 ) -> None:
-    server = ObjectStore()
-    try:
-        server.wait_for_bucket()
-        for name, value in server.environment().items():
-            monkeypatch.setenv(name, value)
-        storage = Storage(f"s3://{server.bucket}")
-        content = os.urandom(MIB)
-        await storage.put_bytes("kept", content)
-        server.fill(full=True)
-        error, seconds = await fails(lambda: storage.put_bytes("new", content))
-        with pytest.raises(PlatformError):
-            await storage.put_bytes("kept", b"changed")
-        assert await storage.read_bytes("kept") == content
-        assert not await storage.exists("new")
-        server.fill(full=False)
-        await storage.put_bytes("new", content)
-        assert await storage.read_bytes("new") == content
-        did = "tried three times; what was stored before stays, and files are taken again when there is room"
-        tell(record_fault, "full", error, did, seconds)
-    finally:
-        server.close()
+    storage, content = Storage(f"s3://{own_store.bucket}"), os.urandom(MIB)
+    await storage.put_bytes("kept", content)
+    own_store.fill(full=True)
+    error, seconds = await fails(lambda: storage.put_bytes("new", content))
+    with pytest.raises(PlatformError):
+        await storage.put_bytes("kept", b"changed")
+    assert await storage.read_bytes("kept") == content
+    assert not await storage.exists("new")
+    own_store.fill(full=False)
+    await storage.put_bytes("new", content)
+    assert await storage.read_bytes("new") == content
+    did = "tried three times; what was stored before stays, and files are taken again when there is room"
+    tell(record_fault, "full", error, did, seconds)
 
 
 async def test_three_hundred_megabytes_pass_with_flat_memory(object_store: ObjectStore, s3_url: str) -> None:

@@ -22,7 +22,7 @@ from app.workflows import temporal as temporal_driver
 from tests.conftest import Clock, TrainerService
 from tests.core.servers import Temporal
 from tests.integration.faults_table import Record
-from tests.integration.proxy import FaultProxy
+from tests.integration.proxy import FaultProxy, Faults
 from tests.integration.servers import need_temporal, new_queue
 from tests.services.test_verdicts import CONFIG, JOBS, Talk
 from tests.waiting import eventually
@@ -175,25 +175,30 @@ async def test_slow(talk: Talk, way: FaultProxy, record_fault: Record) -> None:
     record_fault("Temporal", "slow", None, "the answer, later", "waited: each piece of data took 0.1 s longer", took)
 
 
-async def test_garbage_answer(talk: Talk, way: FaultProxy, record_fault: Record) -> None:
-    way.faults.garbage = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+@pytest.mark.parametrize(
+    ("fault", "faults", "did"),
+    [
+        (
+            "garbage answer",
+            Faults(garbage=b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
+            "tried again, then told who submits; went on by itself when the server answered again",
+        ),
+        (
+            "5xx",  # of a load balancer that has no server: gRPC's clients take it for UNAVAILABLE
+            Faults(http2_status=503),
+            "tried again within the 14 s that a caller waits, then told them; stored jobs start when it answers again",
+        ),
+    ],
+)
+async def test_no_answer_of_the_server(
+    fault: str, faults: Faults, did: str, talk: Talk, way: FaultProxy, record_fault: Record
+) -> None:
+    way.faults = faults
     way.reset()
     refused, took = await is_refused(talk)
     kept = await submitted(talk)
     await starts_once_when_healed(talk, way, kept, refused)
-    did = "tried again, then told who submits; went on by itself when the server answered again"
-    record_fault("Temporal", "garbage answer", "TEMPORAL_ERROR", REFUSED, did, took)
-
-
-async def test_5xx(talk: Talk, way: FaultProxy, record_fault: Record) -> None:
-    """What a load balancer answers that has no server: gRPC's clients take it for UNAVAILABLE."""
-    way.faults.http2_status = 503
-    way.reset()
-    refused, took = await is_refused(talk)
-    kept = await submitted(talk)
-    await starts_once_when_healed(talk, way, kept, refused)
-    did = "tried again within the 14 s that a caller waits, then told them; stored jobs start when it answers again"
-    record_fault("Temporal", "5xx", "TEMPORAL_ERROR", REFUSED, did, took)
+    record_fault("Temporal", fault, "TEMPORAL_ERROR", REFUSED, did, took)
 
 
 async def is_limited(server: Temporal) -> bool:

@@ -56,7 +56,7 @@ def explain(
     if found.code == "NONE" and exit_code is None:
         failed = diagnose_log(raw, exit_code=1)
         if failed.confidence >= ENOUGH and failed.code != "NONE":
-            output.text("if it did, its last words say why:")
+            output.text("If it failed all the same, its last words mean:")
             for line in told(failed):
                 output.text(line)
     return 0

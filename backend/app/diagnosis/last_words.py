@@ -8,7 +8,7 @@ from app.diagnosis.ending import Finding
 from app.diagnosis.events import CODE_PRIORITY, GENERAL, SPECIFIC, Event, exception_events
 from app.diagnosis.logs import Reading
 from app.diagnosis.sentences import NO_CAUSE, meaning
-from app.diagnosis.signatures import entity_of, file_in
+from app.diagnosis.signatures import ABOUT_FILES, entity_of, file_in
 from app.diagnosis.text import shortened, tone_of
 
 LOOKED_AT = 12
@@ -72,8 +72,7 @@ _DEVICE = re.compile(r"\b(?:cuda:|(?:GPU|gpu|card|device|dev|board|accelerator)[
 _ADDRESS = re.compile(r"\b\d+\.\d+\.\d+\.\d+(?::\d+)?\b|(?<=\b(?:host|node) )[\w.-]*\d[\w-]*\b|(?<=\brank )\d+\b")
 _COMPOUND = re.compile(r"(?<![\w/.=])(?:--)?[a-z][a-z0-9]*(?:[_-][a-z0-9]+)+(?![\w/.])")
 _NAMES: dict[str, tuple[re.Pattern[str], ...]] = {
-    **dict.fromkeys(("SHM_EXHAUSTED", "DISK_FULL", "FILE_PERMISSION_DENIED", "DATASET_NOT_FOUND"), (_PATH, _QUOTED)),
-    **dict.fromkeys(("DATASET_BROKEN", "DATASET_INVALID_FORMAT", "CHECKPOINT_INVALID"), (_PATH, _QUOTED)),
+    **dict.fromkeys(("SHM_EXHAUSTED", *ABOUT_FILES), (_PATH, _QUOTED)),
     **dict.fromkeys(("CUDA_OOM", "CUDA_ERROR", "CUDA_UNAVAILABLE"), (_DEVICE,)),
     **dict.fromkeys(("DISTRIBUTED_COMM_ERROR", "TRAINER_LOST", "JOB_PREEMPTED"), (_ADDRESS,)),
     **dict.fromkeys(("INVALID_MODEL", "INVALID_CONFIG"), (_QUOTED, _COMPOUND)),
@@ -113,7 +112,7 @@ def _told(reading: Reading) -> list[tuple[int, str]]:
     return [*reversed(hard), *reversed([line for line in last[-SENTENCES:] if tone_of(line[1]) == "soft"])]
 
 
-def inside(text: str) -> str | None:
+def _inside(text: str) -> str | None:
     """The exception that a sentence repeats, as Python would print it; None where there is none."""
     found = _INSIDE.search(text)
     if found is None:
@@ -158,7 +157,7 @@ def _line_by_line(reading: Reading, tier: int, lead: float) -> Finding | None:
 def _repeated(reading: Reading) -> Finding | None:
     """The exception that the last sentences repeat; one that could mean anything is called by what its words are about."""
     for number, text in reversed(list(_after_progress(reading))[-SENTENCES:]):
-        raised = (inside(text) if tone_of(text) != "soft" else None) or ""
+        raised = (_inside(text) if tone_of(text) != "soft" else None) or ""
         event = _meant(raised, CODE_PRIORITY // 10)
         if not raised or event is None:
             continue
@@ -181,7 +180,7 @@ def _of_the_tries(reading: Reading) -> Finding | None:
     if not any(_GIVEN_UP.search(text) for _, text in last[-SENTENCES:]):
         return None
     for number, text in reversed(last):
-        event = _meant(inside(text) or f"RuntimeError: {text}", GENERAL)
+        event = _meant(_inside(text) or f"RuntimeError: {text}", GENERAL)
         if event is not None:
             return Finding(event.code, FAIRLY_SURE, shortened([text]), event.entity, number, tier=6)
     return None

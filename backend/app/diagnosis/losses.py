@@ -13,7 +13,7 @@ LAST_BAD = 2
 LEAST_ZEROS = 5
 _LOSS = (
     r"(?:^|[^\w.])([\w/-]*[Ll](?:oss|OSS)(?:[_/]\w+)?"
-    r"|r?mse|mae|nll|bce|kl|elbo|obj(?:ective)?|cost|recon\w*|perplexity)['\"]?(?: ?[:=] ?| is | )[\[(]?(?:tensor\()?['\"]?"
+    r"|r?mse|mae|nll|bce|kl|elbo|obj(?:ective)?|cost|recon\w*)['\"]?(?: ?[:=] ?| is | )[\[(]?(?:tensor\()?['\"]?"
     r"([-+]?(?:nan|NaN|inf(?:inity)?|Inf|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?))(?:$|[^\w%/])"
 )
 _HEAD = r"^\s*Epoch\s+GPU_mem\s+([^\n]*)$"
